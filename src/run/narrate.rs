@@ -1,0 +1,147 @@
+//! What a run tells while it goes: notes, each once, in order.
+//!
+//! `run` and `api` make them, `ui` shows them, `report` keeps them, `--json`
+//! prints them. A note says what happened, never how it should look.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// One note with the moment (of the run's clock) at which it was made.
+#[derive(Clone, Debug, Serialize)]
+pub struct Note {
+    /// When.
+    pub time: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What a note can say.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// A run begins.
+    Began {
+        /// Path of the script as given.
+        script: String,
+        /// Name of the profile.
+        profile: String,
+        /// Seed of the lab, if one stands behind it.
+        seed: Option<u64>,
+    },
+    /// A primitive that does something begins; nested ones are numbered below
+    /// it. `batch`, `start`, `set_mx`, …
+    StepBegan {
+        /// Unique in the run, counting from 1.
+        id: u64,
+        /// Name of the primitive.
+        primitive: String,
+        /// What it works on, for people: `wave-03 (100 mailboxes)`.
+        subject: String,
+    },
+    /// How far a long step is.
+    Progress {
+        /// Id of the step.
+        id: u64,
+        /// Done so far.
+        done: u64,
+        /// Of how many.
+        total: u64,
+        /// What is counted: `mailboxes`, `resolvers`, …
+        unit: String,
+        /// A few words: `61 copied, 2 failed`.
+        text: String,
+    },
+    /// The step ended.
+    StepEnded {
+        /// Id of the step.
+        id: u64,
+        /// Whether it did what it should.
+        ok: bool,
+        /// Number of effective writes.
+        changed: u64,
+        /// One line for people: `97 synced, 3 failed`.
+        text: String,
+    },
+    /// A finding of a check, or a row set aside.
+    Finding {
+        /// `error`, `warning`, `info`.
+        severity: String,
+        /// Mailbox, domain or server; empty if it concerns everybody.
+        target: String,
+        /// What.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A row is left where it is.
+    LeftWhole {
+        /// Address.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// An approval is asked.
+    Asked {
+        /// The text shown.
+        text: String,
+    },
+    /// An approval was answered.
+    Answered {
+        /// The text shown.
+        text: String,
+        /// Yes or no.
+        granted: bool,
+        /// Who answered: `rehearsal`, a user name.
+        by: String,
+    },
+    /// The run waits; the lab's date moves on, or a person has to be patient.
+    Waiting {
+        /// For what.
+        reason: String,
+        /// Until when at most.
+        until: Timestamp,
+    },
+    /// `print` of the script.
+    Said {
+        /// The text.
+        text: String,
+    },
+    /// Something to know that stops nothing.
+    Warned {
+        /// The text.
+        text: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The run ended.
+    Ended {
+        /// Whether the script came to its end.
+        ok: bool,
+        /// Exit code.
+        code: u8,
+    },
+}
+
+/// Takes notes. Implementations must be quick and must not fail.
+pub trait Narrator: Send + Sync {
+    /// One more.
+    fn note(&self, note: &Note);
+}
+
+/// Keeps every note, for reports and tests.
+#[derive(Default)]
+pub struct Keeper(std::sync::Mutex<Vec<Note>>);
+
+impl Keeper {
+    /// All notes so far.
+    pub fn notes(&self) -> Vec<Note> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+impl Narrator for Keeper {
+    fn note(&self, note: &Note) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(note.clone());
+    }
+}
