@@ -4,4 +4,28 @@
 //! judge are written from the reference alone, or one wrong rule would prove
 //! itself.
 
+pub mod batches;
+pub mod company;
+pub mod judge;
+pub mod licences;
+pub mod mail;
+pub mod serve;
+pub mod sync;
+pub mod time;
 pub mod world;
+
+pub use world::{Faults, World};
+
+/// What a lab is made from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Every choice hangs on it.
+    pub seed: u64,
+    /// How much trouble.
+    pub faults: Faults,
+    /// Primary addresses of the mailboxes that are to move; `None` invents
+    /// a sample company of [`Options::make`] mailboxes.
+    pub list: Option<Vec<String>>,
+    /// Size of the sample company.
+    pub make: usize,
+}

@@ -17,6 +17,7 @@ use crate::wire::guid::Guid;
 use crate::wire::lab::{Counts, Event};
 
 /// Everything. Behind one mutex; servers lock it for one request at a time.
+#[derive(Clone)]
 pub struct World {
     /// The seed that every choice hangs on.
     pub seed: u64,
