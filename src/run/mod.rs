@@ -1,3 +1,30 @@
 //! A run: its session, the gate that every write passes, and what it tells.
+//!
+//! The rooms of the steps (`preflight`, `domains`, …) know what to read, which
+//! change to make and what to say; the rules they follow stand in `migration`,
+//! the clients they use in `services`. Nothing here knows Rhai or the terminal.
 
+pub mod approvals;
+pub mod batches;
+pub mod convert;
+pub mod decommission;
+pub mod domains;
+pub mod endpoints;
+pub mod gate;
+pub mod journal;
+pub mod licences;
+pub mod mailflow;
 pub mod narrate;
+pub mod permissions;
+pub mod preflight;
+pub mod raw;
+pub mod recipients;
+pub mod report;
+pub mod session;
+pub mod sqlite;
+pub mod synchronize;
+pub mod validate;
+pub mod waiting;
+pub mod zones;
+
+pub use session::{Parts, Session, Step};

@@ -1,0 +1,78 @@
+//! Step 11: what still hangs on the old servers.
+
+use std::sync::Arc;
+
+use hickory_proto::rr::RecordType;
+
+use super::recipients;
+use super::report::{Report, plural};
+use super::session::Session;
+use crate::base::Result;
+use crate::services::directory::Scope;
+use crate::services::dns::Ask;
+use crate::wire::attributes::SCP_URL;
+use crate::wire::invoke::{Param, get, text_of};
+
+/// Looks for what must be settled before the old servers go: mailboxes left,
+/// people without a licence, service connection points, batches, MX.
+///
+/// # Errors
+/// Those of the reads; what is left is a finding.
+pub async fn check(session: &Arc<Session>) -> Result<Report> {
+    let step = session.step("decommission::check", session.profile().name.clone());
+    let mut report = Report::new("decommission::check");
+    let services = session.services();
+    let (people, cloud, batches) = futures::try_join!(
+        recipients::everybody(session),
+        recipients::cloud(session),
+        services.exchange.invoke("Get-MigrationBatch", vec![("ResultSize".into(), Param::from("Unlimited"))]),
+    )?;
+    let facts: Vec<_> = people.iter().map(recipients::facts).collect();
+    let left = facts.iter().filter(|p| p.has_mailbox).count();
+    if left > 0 {
+        report.warning(
+            "",
+            format!("{} still on the old servers", plural(left, "mailbox is", "mailboxes are")),
+            "the old servers and their outbound connector stay until these are moved or retired",
+        );
+    }
+    let unlicensed: Vec<&str> = cloud
+        .people()
+        .iter()
+        .filter(|p| p.recipient_type.eq_ignore_ascii_case("UserMailbox") && p.licences.is_empty())
+        .map(|p| p.upn.as_str())
+        .collect();
+    if let Some(first) = unlicensed.first() {
+        report.error(
+            first,
+            format!("{} without a licence, {first} first: 30 days after it was made it is disconnected", plural(unlicensed.len(), "mailbox is", "mailboxes are")),
+            "license::assign(…)",
+        );
+    }
+    for row in &batches.rows {
+        let name = text_of(get(row, "Identity"));
+        report.warning(&name, format!("the batch {name} is still there"), "remove(b) when nothing hangs on it");
+    }
+    for domain in &session.project().domains {
+        let mx = services.dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
+        let old = &session.profile().source.smtp;
+        if mx.is_some_and(|s| s.values.iter().any(|v| v.contains(old.as_str()))) {
+            report.error(domain, format!("the mail of {domain} still goes to {old}"), "set_mx(domains)");
+        }
+    }
+    let configuration = services.directory.configuration().await?;
+    let filter = format!("(&(objectClass=serviceConnectionPoint)(keywords={SCP_URL}))");
+    let points =
+        services.directory.search(&configuration, Scope::Subtree, &filter, &["cn", "serviceBindingInformation"]).await?;
+    let speaking = points.iter().filter(|p| p.has("serviceBindingInformation")).count();
+    if speaking > 0 {
+        report.warning(
+            "",
+            format!("{} still sends Outlook inside to the old servers", plural(speaking, "service connection point", "service connection points")),
+            "Set-ClientAccessServer -AutoDiscoverServiceInternalUri $null on every client access server: Outlook in the domain asks there before DNS",
+        );
+    }
+    report.tell(session);
+    step.end(report.sentence());
+    Ok(report)
+}

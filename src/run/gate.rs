@@ -1,0 +1,486 @@
+//! The gate: the only way by which anything reaches somebody else's system.
+//!
+//! One order for every change:
+//!
+//! ```text
+//! observe → compare → baseline (first touch) → intents and before-images into the journal
+//!         → apply, guarded → read back → outcomes into the journal
+//! ```
+//!
+//! A change names its own guard ([`Repeat`]). A lost answer leaves a write in
+//! doubt: it is read back, and only a guard allows a second try; what has none
+//! asks a person. Sets go carefully: one, then five, then the rest in groups
+//! whose intents are committed together; equal failures of our own stop them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::journal::{Event, GROUP, Kind as EventKind};
+use super::session::Session;
+use crate::base::{Failure, Kind, Result};
+
+/// What makes a second try safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// The write carries its before-image; a second one finds another image and
+    /// is refused.
+    Guarded,
+    /// The object's name is unique; a second one is refused as existing.
+    UniqueByName,
+    /// Doing it twice is doing it once.
+    Idempotent,
+    /// Nothing; a person has to look.
+    None,
+}
+
+impl Repeat {
+    fn word(self) -> &'static str {
+        match self {
+            Repeat::Guarded => "guarded",
+            Repeat::UniqueByName => "unique_by_name",
+            Repeat::Idempotent => "idempotent",
+            Repeat::None => "none",
+        }
+    }
+}
+
+/// The way back of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayBack {
+    /// The inverse write restores what was.
+    Reversible,
+    /// A named way, at a cost.
+    Compensable(&'static str),
+    /// There is none; the text says why.
+    Final(&'static str),
+}
+
+impl WayBack {
+    fn json(self) -> Value {
+        match self {
+            WayBack::Reversible => json!({"kind": "reversible"}),
+            WayBack::Compensable(way) => json!({"kind": "compensable", "way": way}),
+            WayBack::Final(why) => json!({"kind": "final", "why": why}),
+        }
+    }
+}
+
+/// How what is there compares with what shall be.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It is so already.
+    Same,
+    /// A write makes it so; the image that is expected afterwards.
+    Differs(Value),
+    /// A rule forbids it; the row is left as it is.
+    Refused(Failure),
+}
+
+/// One object as it was found.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Which object.
+    pub target: String,
+    /// Its image: what the change looks at.
+    pub before: Value,
+    /// The comparison.
+    pub verdict: Verdict,
+}
+
+/// Something that alters somebody else's system: one object or a set.
+#[async_trait]
+pub trait Change: Send + Sync {
+    /// `convert_to_mail_user`, `set_mx`, …; stands in the journal.
+    fn operation(&self) -> &'static str;
+    /// What makes a second try safe.
+    fn repeat(&self) -> Repeat;
+    /// The way back.
+    fn way_back(&self) -> WayBack;
+    /// The objects, in order.
+    fn targets(&self) -> Vec<String>;
+    /// How many may be applied at a time; an input of a rehearsal.
+    fn at_once(&self) -> usize {
+        1
+    }
+    /// Reads the objects as they are, all at once, in the order asked.
+    ///
+    /// # Errors
+    /// The reading failed as a whole.
+    async fn observe(&self, session: &Session, targets: &[String]) -> Result<Vec<Observed>>;
+    /// Whole images of objects before they are touched for the first time;
+    /// empty where the before-image is the whole object.
+    ///
+    /// # Errors
+    /// The reading failed.
+    async fn baseline(&self, _session: &Session, _targets: &[String]) -> Result<Vec<(String, Value)>> {
+        Ok(Vec::new())
+    }
+    /// Writes one object with the strongest guard that the service offers.
+    ///
+    /// # Errors
+    /// `conflict`: the guard held. `in_doubt`: no answer came.
+    async fn apply(&self, session: &Session, observed: &Observed) -> Result<()>;
+    /// Writes a group; answers in its order. For services that take many at
+    /// once.
+    fn apply_group<'a>(&'a self, session: &'a Session, group: Vec<&'a Observed>) -> BoxFuture<'a, Vec<Result<()>>> {
+        async move {
+            session.clock().fan_out(group, self.at_once(), |one| self.apply(session, one)).await
+        }
+        .boxed()
+    }
+    /// How long a read may lag behind a write, in seconds of the session's
+    /// clock; the read-back is repeated until then.
+    fn settles_within(&self) -> i64 {
+        0
+    }
+}
+
+/// What became of one object.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Which object.
+    pub target: String,
+    /// Whether we wrote.
+    pub changed: bool,
+    /// Image before.
+    pub before: Value,
+    /// Image after, as read back.
+    pub after: Value,
+    /// Done, or why not.
+    pub result: Result<(), Failure>,
+}
+
+/// Tells how many of a set are through.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Send + Sync);
+
+/// Passes a change through the gate. Rows that a rule or a guard left alone,
+/// and rows that failed, are among the outcomes; the whole fails only if
+/// nothing more may be written.
+///
+/// # Errors
+/// `cancelled`; the journal can't be written; the reading failed; a write
+/// without guard is in doubt; the breaker stopped the set.
+pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progress<'_>>) -> Result<Vec<Outcome>> {
+    let targets = change.targets();
+    let observed = change.observe(session, &targets).await?;
+    let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
+    let mut due: Vec<Observed> = Vec::new();
+    for one in observed {
+        let settled = match &one.verdict {
+            Verdict::Same => Some(Ok(())),
+            Verdict::Refused(failure) => Some(Err(failure.clone())),
+            Verdict::Differs(_) => None,
+        };
+        match settled {
+            Some(result) => {
+                let outcome = Outcome {
+                    target: one.target.clone(),
+                    changed: false,
+                    before: one.before.clone(),
+                    after: one.before,
+                    result,
+                };
+                outcomes.insert(one.target, outcome);
+            }
+            None => due.push(one),
+        }
+    }
+    if !due.is_empty() {
+        first_touch(session, change, &due).await?;
+    }
+    let total = due.len();
+    let mut done = 0;
+    let mut breaker = Breaker::new(total);
+    for size in stages(total) {
+        let group: Vec<Observed> = due.drain(..size.min(due.len())).collect();
+        if session.cancel().is_cancelled() {
+            return Err(Failure::cancelled());
+        }
+        for outcome in write_group(session, change, &group).await? {
+            breaker.count(&outcome);
+            outcomes.insert(outcome.target.clone(), outcome);
+        }
+        done += group.len();
+        if let Some(progress) = progress {
+            progress(done, total);
+        }
+        if let Some(failure) = breaker.open(change.operation(), done, total) {
+            return Err(failure);
+        }
+    }
+    Ok(targets.into_iter().filter_map(|t| outcomes.remove(&t)).collect())
+}
+
+/// One, then five, then groups.
+fn stages(total: usize) -> Vec<usize> {
+    let mut stages = Vec::new();
+    let mut left = total;
+    for first in [1, 5] {
+        let size = first.min(left);
+        if size > 0 {
+            stages.push(size);
+            left -= size;
+        }
+    }
+    while left > 0 {
+        let size = GROUP.min(left);
+        stages.push(size);
+        left -= size;
+    }
+    stages
+}
+
+/// Journals whole images of what is touched for the first time.
+async fn first_touch(session: &Session, change: &dyn Change, due: &[Observed]) -> Result<()> {
+    let fresh: Vec<String> = {
+        let memory = session.memory();
+        due.iter().map(|o| o.target.clone()).filter(|t| !memory.baselines.contains(&t.to_lowercase())).collect()
+    };
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    keep_baselines(session, change.operation(), change.baseline(session, &fresh).await?)
+}
+
+/// Appends baselines that the journal does not hold yet.
+///
+/// # Errors
+/// The journal can't be written.
+pub fn keep_baselines(session: &Session, operation: &str, images: Vec<(String, Value)>) -> Result<()> {
+    let mut events = Vec::new();
+    {
+        let memory = session.memory();
+        for (target, image) in images {
+            if !memory.baselines.contains(&target.to_lowercase()) {
+                events.push(Event {
+                    kind: EventKind::Baseline,
+                    time: session.now(),
+                    operation: operation.into(),
+                    target: target.to_lowercase(),
+                    body: image,
+                });
+            }
+        }
+    }
+    for group in events.chunks(GROUP) {
+        session.journal().append(group)?;
+    }
+    let mut memory = session.memory();
+    memory.baselines.extend(events.into_iter().map(|e| e.target));
+    Ok(())
+}
+
+/// Intents, writes, read-back, outcomes of one group.
+async fn write_group(session: &Session, change: &dyn Change, group: &[Observed]) -> Result<Vec<Outcome>> {
+    let intents: Vec<Event> = group
+        .iter()
+        .map(|one| Event {
+            kind: EventKind::Intent,
+            time: session.now(),
+            operation: change.operation().into(),
+            target: one.target.clone(),
+            body: json!({
+                "before": one.before,
+                "planned": match &one.verdict { Verdict::Differs(after) => after.clone(), _ => Value::Null },
+                "repeat": change.repeat().word(),
+                "way_back": change.way_back().json(),
+            }),
+        })
+        .collect();
+    session.journal().append(&intents)?;
+
+    let mut results: Vec<Result<()>> = change.apply_group(session, group.iter().collect()).await;
+    let mut after = read_back(session, change, group, &results).await?;
+    // A lost answer may be a late one: look, and try again only under a guard.
+    for _ in 0..2 {
+        let again: Vec<usize> = (0..group.len())
+            .filter(|i| in_doubt(results.get(*i)) && !is_same(after.get(*i)))
+            .collect();
+        if again.is_empty() {
+            break;
+        }
+        if change.repeat() == Repeat::None {
+            break;
+        }
+        let retried: Vec<&Observed> = again.iter().filter_map(|i| group.get(*i)).collect();
+        let answers = change.apply_group(session, retried).await;
+        for (i, answer) in again.into_iter().zip(answers) {
+            if let Some(slot) = results.get_mut(i) {
+                *slot = answer;
+            }
+        }
+        after = read_back(session, change, group, &results).await?;
+    }
+
+    let mut outcomes = Vec::with_capacity(group.len());
+    let mut events = Vec::with_capacity(group.len());
+    let mut doubt = None;
+    for ((one, result), seen) in group.iter().zip(results).zip(after) {
+        let same = matches!(seen.verdict, Verdict::Same);
+        let result = match result {
+            // Whatever the answer was, the world is as it should be.
+            Ok(()) | Err(Failure { kind: Kind::InDoubt | Kind::Conflict, .. }) if same => Ok(()),
+            Ok(()) => Err(Failure::new(
+                Kind::Conflict,
+                format!("{} was written, but reads back differently", one.target),
+            )
+            .on(&one.target)
+            .detail(format!("read back: {}", seen.before))
+            .hint("somebody else may be editing it; look at the object, then run again")),
+            Err(failure) => Err(failure),
+        };
+        let state = match &result {
+            Ok(()) => "applied",
+            Err(f) if f.kind == Kind::InDoubt => "in_doubt",
+            Err(_) => "not_applied",
+        };
+        if let Err(f) = &result
+            && f.kind == Kind::InDoubt
+            && change.repeat() == Repeat::None
+        {
+            doubt = Some(f.clone());
+        }
+        events.push(Event {
+            kind: EventKind::Outcome,
+            time: session.now(),
+            operation: change.operation().into(),
+            target: one.target.clone(),
+            body: json!({
+                "state": state,
+                "after": seen.before,
+                "failure": result.as_ref().err().map(|f| f.message.clone()),
+            }),
+        });
+        let changed = result.is_ok();
+        if changed {
+            session.memory().writes += 1;
+        }
+        outcomes.push(Outcome {
+            target: one.target.clone(),
+            changed,
+            before: one.before.clone(),
+            after: seen.before,
+            result,
+        });
+    }
+    session.journal().append(&events)?;
+    match doubt {
+        Some(failure) => Err(failure.hint("look at the object by hand; nothing repeats this write by itself")),
+        None => Ok(outcomes),
+    }
+}
+
+fn in_doubt(result: Option<&Result<()>>) -> bool {
+    matches!(result, Some(Err(f)) if f.kind == Kind::InDoubt)
+}
+
+fn is_same(observed: Option<&Observed>) -> bool {
+    matches!(observed, Some(Observed { verdict: Verdict::Same, .. }))
+}
+
+/// Reads a group back; where reads lag behind writes, until what was written
+/// shows or the time is up.
+async fn read_back(
+    session: &Session,
+    change: &dyn Change,
+    group: &[Observed],
+    results: &[Result<()>],
+) -> Result<Vec<Observed>> {
+    let targets: Vec<String> = group.iter().map(|o| o.target.clone()).collect();
+    let deadline = session.now() + jiff::SignedDuration::from_secs(change.settles_within());
+    let mut pause = 2;
+    loop {
+        let seen = change.observe(session, &targets).await?;
+        let lags = results
+            .iter()
+            .zip(&seen)
+            .any(|(r, s)| (r.is_ok() || in_doubt(Some(r))) && matches!(s.verdict, Verdict::Differs(_)));
+        if !lags || session.now() >= deadline {
+            return Ok(seen);
+        }
+        session.clock().sleep(jiff::SignedDuration::from_secs(pause)).await?;
+        pause = (pause * 2).min(60);
+    }
+}
+
+/// Stops a set when our own writes keep failing: three equal ones, or more than
+/// 2 % and at least three. What a guard or a rule left alone is counted apart.
+struct Breaker {
+    total: usize,
+    failed: usize,
+    equal: BTreeMap<(Kind, String), usize>,
+    last: Option<Failure>,
+}
+
+impl Breaker {
+    fn new(total: usize) -> Breaker {
+        Breaker { total, failed: 0, equal: BTreeMap::new(), last: None }
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        let Err(failure) = &outcome.result else { return };
+        if failure.kind == Kind::Conflict {
+            return;
+        }
+        self.failed += 1;
+        let said = failure.detail.clone().unwrap_or_else(|| failure.message.replace(&outcome.target, "…"));
+        *self.equal.entry((failure.kind, said)).or_default() += 1;
+        self.last = Some(failure.clone());
+    }
+
+    fn open(&self, operation: &str, done: usize, total: usize) -> Option<Failure> {
+        let equal = self.equal.values().copied().max().unwrap_or(0);
+        let many = self.failed >= 3 && self.failed * 50 > self.total;
+        if equal < 3 && !many {
+            return None;
+        }
+        let last = self.last.clone()?;
+        let mut failure = last.clone();
+        failure.message =
+            format!("{operation} stopped after {done} of {total}: {} writes failed, the last with: {}", self.failed, last.message);
+        Some(failure.hint(last.hint.unwrap_or_else(|| "mend the cause, then run again; what is done stays done".into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_go_one_then_five_then_groups() {
+        assert_eq!(stages(0), Vec::<usize>::new());
+        assert_eq!(stages(1), [1]);
+        assert_eq!(stages(4), [1, 3]);
+        assert_eq!(stages(100), [1, 5, 64, 30]);
+    }
+
+    fn failed(target: &str, kind: Kind, text: &str) -> Outcome {
+        Outcome {
+            target: target.into(),
+            changed: false,
+            before: Value::Null,
+            after: Value::Null,
+            result: Err(Failure::new(kind, format!("{target}: {text}"))),
+        }
+    }
+
+    #[test]
+    fn three_equal_failures_stop_a_set_and_guards_do_not_count() {
+        let mut breaker = Breaker::new(1000);
+        for target in ["a", "b", "c", "d"] {
+            breaker.count(&failed(target, Kind::Conflict, "edited by a colleague"));
+        }
+        assert!(breaker.open("x", 4, 1000).is_none());
+        for target in ["aa", "bb"] {
+            breaker.count(&failed(target, Kind::Refused, "no right"));
+        }
+        assert!(breaker.open("x", 6, 1000).is_none());
+        breaker.count(&failed("cc", Kind::Refused, "no right"));
+        let failure = breaker.open("x", 7, 1000).expect("three equal failures");
+        assert!(failure.message.contains("3 writes failed"), "{}", failure.message);
+    }
+}

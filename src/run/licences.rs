@@ -1,0 +1,291 @@
+//! Licences: seats before the start, the licence in the wave, and given back by
+//! a release.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::gate::{self, Change, Observed, Outcome, Repeat, Verdict, WayBack};
+use super::recipients;
+use super::report::{Report, plural};
+use super::session::Session;
+use crate::base::{Failure, Kind, Result};
+use crate::migration::licences::{self as rules, Sku};
+use crate::migration::list::Mailboxes;
+use crate::wire::graph::{BatchRequest, error_of, percent};
+
+/// What is done to a user's licence.
+#[derive(Clone, Debug)]
+enum What {
+    Location(String),
+    Give(String),
+    Take(String),
+}
+
+/// Changes usage location or licence of users, by any of their addresses.
+struct UserChange {
+    users: Vec<String>,
+    what: What,
+}
+
+#[async_trait]
+impl Change for UserChange {
+    fn operation(&self) -> &'static str {
+        match self.what {
+            What::Location(_) => "license::location",
+            What::Give(_) => "license::assign",
+            What::Take(_) => "license::take_back",
+        }
+    }
+    fn repeat(&self) -> Repeat {
+        Repeat::Idempotent
+    }
+    fn way_back(&self) -> WayBack {
+        match self.what {
+            What::Location(_) => WayBack::Reversible,
+            What::Give(_) => WayBack::Compensable("taking a licence away disconnects the mailbox at once"),
+            What::Take(_) => WayBack::Compensable("the licence given back within 30 days brings the same mailbox back"),
+        }
+    }
+    fn targets(&self) -> Vec<String> {
+        self.users.clone()
+    }
+    fn settles_within(&self) -> i64 {
+        600
+    }
+    async fn observe(&self, session: &Session, targets: &[String]) -> Result<Vec<Observed>> {
+        let users = recipients::users(session, targets).await?;
+        Ok(targets
+            .iter()
+            .zip(users)
+            .map(|(target, user)| {
+                let Some(user) = user else {
+                    let gone = Failure::new(Kind::NotFound, format!("{target} is no user of the tenant"))
+                        .during("graph", "GET /users/{id}")
+                        .on(target)
+                        .hint("look at the synchronization");
+                    return Observed { target: target.clone(), before: Value::Null, verdict: Verdict::Refused(gone) };
+                };
+                let before = json!({"licences": user.licences, "usageLocation": user.usage_location});
+                let has = |sku: &String| user.licences.iter().any(|l| l.eq_ignore_ascii_case(sku));
+                let same = match &self.what {
+                    What::Location(_) => !user.usage_location.is_empty(),
+                    What::Give(sku) => has(sku),
+                    What::Take(sku) => !has(sku),
+                };
+                let after = match &self.what {
+                    What::Location(place) => json!({"usageLocation": place}),
+                    What::Give(sku) => json!({"licence": sku}),
+                    What::Take(sku) => json!({"without": sku}),
+                };
+                let verdict = if same { Verdict::Same } else { Verdict::Differs(after) };
+                Observed { target: target.clone(), before, verdict }
+            })
+            .collect())
+    }
+    async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
+        let mut answers = self.apply_group(session, vec![observed]).await;
+        answers.pop().unwrap_or_else(|| Err(Failure::internal("a batch of one had no answer")))
+    }
+    fn apply_group<'a>(&'a self, session: &'a Session, group: Vec<&'a Observed>) -> BoxFuture<'a, Vec<Result<()>>> {
+        async move {
+            let requests = group
+                .iter()
+                .enumerate()
+                .map(|(i, one)| {
+                    let user = percent(&one.target);
+                    let (method, url, body) = match &self.what {
+                        What::Location(place) => ("PATCH", format!("/users/{user}"), json!({"usageLocation": place})),
+                        What::Give(sku) => (
+                            "POST",
+                            format!("/users/{user}/assignLicense"),
+                            json!({"addLicenses": [{"skuId": sku, "disabledPlans": []}], "removeLicenses": []}),
+                        ),
+                        What::Take(sku) => (
+                            "POST",
+                            format!("/users/{user}/assignLicense"),
+                            json!({"addLicenses": [], "removeLicenses": [sku]}),
+                        ),
+                    };
+                    BatchRequest {
+                        id: i.to_string(),
+                        method: method.into(),
+                        url,
+                        headers: json!({"Content-Type": "application/json"}),
+                        body,
+                    }
+                })
+                .collect();
+            match session.services().graph.batch(requests).await {
+                Ok(answers) => answers
+                    .iter()
+                    .zip(&group)
+                    .map(|(answer, one)| {
+                        if answer.status < 300 {
+                            return Ok(());
+                        }
+                        let error = error_of(&answer.body);
+                        Err(Failure::new(Kind::Refused, format!("{}: {}", one.target, error.message))
+                            .during("graph", self.operation())
+                            .on(&one.target)
+                            .status(answer.status)
+                            .detail(error.code)
+                            .hint(rules::hint_for(&error.message)))
+                    })
+                    .collect(),
+                Err(failure) => group.iter().map(|_| Err(failure.clone())).collect(),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// The tenant's products.
+///
+/// # Errors
+/// Those of Graph.
+pub async fn skus(session: &Session) -> Result<Vec<Sku>> {
+    let rows = session.services().graph.get_all("/subscribedSkus").await?;
+    Ok(rows.iter().filter_map(Sku::from_graph).collect())
+}
+
+/// The product that gives the mailboxes: the project's, else the one with an
+/// Exchange plan and most free seats.
+///
+/// # Errors
+/// `validation` if there is none.
+pub async fn product(session: &Session) -> Result<Sku> {
+    let all = skus(session).await?;
+    rules::choose(&all, session.project().licence.sku.as_deref()).cloned().ok_or_else(|| {
+        Failure::new(Kind::Validation, "no product of the tenant gives a mailbox")
+            .during("graph", "GET /subscribedSkus")
+            .hint("buy seats of a plan with Exchange Online, or name another product under [licence] in stagepost.toml")
+    })
+}
+
+/// Step before `start`: seats and usage locations. Who can't get a licence is
+/// set aside; too few seats concern everybody.
+///
+/// # Errors
+/// Those of Graph; the journal can't be written.
+pub async fn check(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Report> {
+    let step = session.step("license::check", plural(mailboxes.len(), "mailbox", "mailboxes"));
+    let mut report = Report::new("license::check");
+    let sku = product(session).await?;
+    let addresses = mailboxes.addresses();
+    let users = recipients::users(session, &addresses).await?;
+    let mut needed = 0;
+    let mut aside = std::collections::BTreeSet::new();
+    let place = session.project().usage_location.clone().unwrap_or_default();
+    for (address, user) in addresses.iter().zip(&users) {
+        let Some(user) = user else {
+            let reason = "no user of the tenant has this address";
+            session.leave(address, reason)?;
+            report.aside(address, format!("{address}: {reason}"), "look at the synchronization");
+            aside.insert(address.to_lowercase());
+            continue;
+        };
+        if !user.licences.iter().any(|l| l.eq_ignore_ascii_case(&sku.id)) {
+            needed += 1;
+        }
+        if user.usage_location.is_empty() && place.is_empty() {
+            let reason = "no usage location, and a licence needs one";
+            session.leave(address, reason)?;
+            report.aside(address, format!("{address}: {reason}"), "set usage_location in stagepost.toml, or at the user");
+            aside.insert(address.to_lowercase());
+        }
+    }
+    let free = sku.free();
+    if needed > free {
+        report.error(
+            &sku.part,
+            format!("{needed} licences of {} are needed, {free} are free", sku.part),
+            "buy seats, or take licences back from people who left",
+        );
+    }
+    report.mailboxes = Some(mailboxes.without(&aside));
+    report.fact("product", &sku.part);
+    report.tell(session);
+    step.end(format!("{needed} of {free} free seats of {}", sku.part));
+    Ok(report)
+}
+
+/// Gives each mailbox its licence, and a usage location to those without.
+///
+/// # Errors
+/// Those of the gate. A row that is refused is warned about.
+pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usize> {
+    if mailboxes.is_empty() {
+        return Ok(0);
+    }
+    let step = session.step("license::assign", plural(mailboxes.len(), "mailbox", "mailboxes"));
+    let sku = product(session).await?;
+    let users = mailboxes.addresses();
+    if let Some(place) = session.project().usage_location.clone() {
+        let change = UserChange { users: users.clone(), what: What::Location(place) };
+        warn_refused(session, gate::pass(session, &change, None).await?);
+    }
+    let total = users.len();
+    let change = UserChange { users, what: What::Give(sku.id.clone()) };
+    let tell = |done: usize, of: usize| step.progress(done, of, "licences", "given");
+    let outcomes = gate::pass(session, &change, Some(&tell)).await?;
+    let given = outcomes.iter().filter(|o| o.changed).count();
+    let refused = warn_refused(session, outcomes);
+    step.end(match (given, refused) {
+        (g, 0) if g == total => format!("{g} given"),
+        (g, 0) => format!("{g} given, {} had one", total - g),
+        (g, r) => format!("{g} given, {r} refused"),
+    });
+    Ok(given)
+}
+
+/// Takes licences away so that the cloud mailboxes give way: those that a
+/// `release` concerns. A mailbox that never had one gets it first: only the
+/// removal of a licence disconnects at once (otherwise the grace of 30 days).
+///
+/// # Errors
+/// Those of the gate.
+pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome>> {
+    let found = recipients::users(session, users).await?;
+    let mut by_sku: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut without = Vec::new();
+    for (address, user) in users.iter().zip(found) {
+        match user {
+            Some(user) if !user.licences.is_empty() => {
+                for sku in user.licences {
+                    by_sku.entry(sku).or_default().push(address.clone());
+                }
+            }
+            _ => without.push(address.clone()),
+        }
+    }
+    if !without.is_empty() {
+        let sku = product(session).await?;
+        if let Some(place) = session.project().usage_location.clone() {
+            gate::pass(session, &UserChange { users: without.clone(), what: What::Location(place) }, None).await?;
+        }
+        gate::pass(session, &UserChange { users: without.clone(), what: What::Give(sku.id.clone()) }, None).await?;
+        by_sku.entry(sku.id).or_default().extend(without);
+    }
+    let mut outcomes = Vec::new();
+    for (sku, users) in by_sku {
+        outcomes.extend(gate::pass(session, &UserChange { users, what: What::Take(sku) }, None).await?);
+    }
+    Ok(outcomes)
+}
+
+fn warn_refused(session: &Session, outcomes: Vec<Outcome>) -> usize {
+    let mut refused = 0;
+    for failure in outcomes.into_iter().filter_map(|o| o.result.err()) {
+        refused += 1;
+        session.note(super::narrate::What::Warned {
+            text: failure.message.clone(),
+            hint: failure.hint.unwrap_or_default(),
+        });
+    }
+    refused
+}

@@ -1,0 +1,337 @@
+//! Where mail goes: both sides reach each other, the MX change, the proof.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hickory_proto::rr::RecordType;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::gate;
+use super::narrate::What;
+use super::recipients::{self, until};
+use super::report::{Report, plural};
+use super::session::Session;
+use super::zones::{SwapSets, Target, Wanted, agreed, ttl_of};
+use crate::base::{Failure, Kind, Result};
+use crate::migration::routing;
+use crate::services::dns::Ask;
+use crate::wire::attributes::domain_of;
+use crate::wire::dns::{absolute, relative};
+use crate::wire::graph::{percent, quoted};
+use crate::wire::invoke::{get, text_of};
+
+/// Time to live around the switch: short enough for a way back, long enough
+/// for slow resolvers.
+const SWITCH_TTL: u32 = 300;
+/// Time to live that Microsoft wants at most (3600), used for the new set.
+const NEW_TTL: u32 = 300;
+
+/// Step 5b: both sides can send to each other, before anyone is forwarded.
+///
+/// # Errors
+/// Those of the reads; what is wrong is a finding.
+pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> Result<Report> {
+    let step = session.step("mailflow::verify_coexistence", domains.join(", "));
+    let mut report = Report::new("mailflow::verify_coexistence");
+    let exchange = &session.services().exchange;
+    let (outbound, inbound, accepted) = futures::try_join!(
+        exchange.invoke("Get-OutboundConnector", vec![]),
+        exchange.invoke("Get-InboundConnector", vec![]),
+        exchange.invoke("Get-AcceptedDomain", vec![]),
+    )?;
+    let list = |v: &serde_json::Value| -> Vec<String> {
+        v.as_array().map(|l| l.iter().map(|i| text_of(i).to_lowercase()).collect()).unwrap_or_default()
+    };
+    let enabled = |row: &&serde_json::Value| {
+        text_of(get(row, "Enabled")).eq_ignore_ascii_case("true")
+            && text_of(get(row, "ConnectorType")).eq_ignore_ascii_case("OnPremises")
+    };
+    for domain in domains {
+        let serves = |names: Vec<String>| names.iter().any(|n| n == domain || n == "*" || n == &format!("*.{domain}") || n.ends_with(&format!(":{domain};1")));
+        if !outbound.rows.iter().filter(enabled).any(|r| serves(list(get(r, "RecipientDomains")))) {
+            report.error(
+                domain,
+                format!("no outbound connector carries mail for {domain} to the old server"),
+                "make one (type OnPremises, smart host of the old side): without it mail to people who are not moved loops once MX points to the cloud (554 5.4.14)",
+            );
+        }
+        if !accepted.rows.iter().any(|r| text_of(get(r, "DomainName")).eq_ignore_ascii_case(domain)) {
+            report.error(domain, format!("{domain} is not an accepted domain"), "verify it first: domain::verify(domains)");
+        }
+    }
+    if !inbound.rows.iter().any(|r| enabled(&r)) {
+        report.warning(
+            "",
+            "no inbound connector of type OnPremises",
+            "forwarded mail arrives as from a stranger: SPF of the old server decides, and RejectDirectSend would refuse it",
+        );
+    }
+    for domain in domains {
+        let sample = sample_of(session, domain).await?;
+        let old = session.profile().source.smtp.clone();
+        probe(session, &mut report, &old, domain, sample.as_deref()).await;
+        if let Some(host) = cloud_host(session, domain).await? {
+            probe(session, &mut report, &host, domain, sample.as_deref()).await;
+        }
+        let spf = session.services().dns.lookup(domain, RecordType::TXT, Ask::Authority).await?;
+        let values = spf.map(|s| s.values).unwrap_or_default();
+        for (text, hint) in routing::spf_findings(&values) {
+            report.warning(domain, text, hint);
+        }
+    }
+    report.tell(session);
+    step.end(report.sentence());
+    Ok(report)
+}
+
+/// Asks a host whether it would take mail for somebody; no message is sent.
+async fn probe(session: &Session, report: &mut Report, host: &str, domain: &str, sample: Option<&str>) {
+    let Some(to) = sample else { return };
+    match session.services().smtp.probe(host, "", to).await {
+        Ok(sent) if sent.rcpt.is_positive() => {}
+        Ok(sent) => report.error(
+            domain,
+            format!("{host} refuses mail for {to}: {} {}", sent.rcpt.code, sent.rcpt.text),
+            "look at the accepted domain and at the recipient on that side",
+        ),
+        Err(failure) => report.failed(domain, &format!("{host} was not reached"), &failure),
+    }
+}
+
+/// Somebody of a domain who has a mailbox on premises.
+async fn sample_of(session: &Session, domain: &str) -> Result<Option<String>> {
+    let all = recipients::everybody(session).await?;
+    Ok(all
+        .iter()
+        .map(recipients::facts)
+        .filter(|p| p.has_mailbox && domain_of(&p.address) == domain.to_lowercase())
+        .map(|p| p.address)
+        .min())
+}
+
+async fn service_records(session: &Session, domain: &str) -> Result<Vec<serde_json::Value>> {
+    session.services().graph.get_all(&format!("/domains/{}/serviceConfigurationRecords", percent(domain))).await
+}
+
+/// Where the tenant wants a domain's mail; asked, never built from the name.
+async fn cloud_host(session: &Session, domain: &str) -> Result<Option<String>> {
+    Ok(routing::mx_of(&service_records(session, domain).await?, domain).map(|m| m.host))
+}
+
+/// Step 9: sends the mail of all domains to the cloud. Lowers the time to live,
+/// waits for the old one, swaps each set whole, waits until resolvers agree.
+///
+/// # Errors
+/// `validation` for a domain behind a gateway; those of Graph, DNS and the gate.
+pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> {
+    let step = session.step("set_mx", domains.join(", "));
+    let mut sets = Vec::new();
+    let mut slowest = 0;
+    for domain in domains {
+        let records = service_records(session, domain).await?;
+        let wanted = routing::mx_of(&records, domain).ok_or_else(|| {
+            Failure::new(Kind::Protocol, format!("the tenant names no MX host for {domain}"))
+                .during("graph", "serviceConfigurationRecords")
+                .on(domain)
+                .hint("verify the domain and enable e-mail for it in the tenant")
+        })?;
+        let found = session.services().dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
+        let value = format!("{} {}", wanted.preference, absolute(&wanted.host));
+        if found.as_ref().is_some_and(|s| s.values == [value.clone()]) {
+            continue;
+        }
+        if let Some(gateway) = found.iter().flat_map(|s| &s.values).find_map(|v| routing::gateway_of(v)) {
+            return Err(Failure::new(Kind::Validation, format!("the mail of {domain} goes through a gateway ({gateway})"))
+                .on(domain)
+                .hint("leave its MX and change the gateway's delivery route to the tenant's host instead"));
+        }
+        if let Some(ttl) = found.map(|s| s.ttl)
+            && ttl > SWITCH_TTL
+        {
+            slowest = slowest.max(ttl);
+        }
+        sets.push((domain.clone(), value));
+    }
+    if sets.is_empty() {
+        step.end("leads to the cloud already");
+        return Ok(false);
+    }
+    if slowest > 0 {
+        let lower = SwapSets {
+            operation: "set_mx::lower_ttl",
+            sets: sets
+                .iter()
+                .map(|(d, _)| Target { name: d.clone(), kind: RecordType::MX, wanted: Wanted::TtlAtMost(SWITCH_TTL) })
+                .collect(),
+        };
+        every(gate::pass(session, &lower, None).await?)?;
+        let wake = session.now() + SignedDuration::from_secs(i64::from(slowest));
+        session.note(What::Waiting { reason: "copies with the old time to live to run out".into(), until: wake });
+        session.clock().sleep_until(wake).await?;
+    }
+    let mut old_ttl = 0;
+    for (domain, _) in &sets {
+        old_ttl = old_ttl.max(ttl_of(session, domain, RecordType::MX).await?.unwrap_or(0));
+    }
+    let swap = SwapSets {
+        operation: "set_mx",
+        sets: sets
+            .iter()
+            .map(|(d, value)| Target {
+                name: d.clone(),
+                kind: RecordType::MX,
+                wanted: Wanted::Exactly { values: vec![value.clone()], ttl: NEW_TTL },
+            })
+            .collect(),
+    };
+    every(gate::pass(session, &swap, None).await?)?;
+    session.memory().facts.insert("mx_switched".into(), json!(session.now().to_string()));
+    for (domain, value) in &sets {
+        agreed(session, domain, RecordType::MX, std::slice::from_ref(value), old_ttl.max(NEW_TTL)).await?;
+    }
+    // What was seen before the cut may live for the old set's time to live.
+    step.end(format!("{} switched, all resolvers agree", plural(sets.len(), "domain", "domains")));
+    Ok(true)
+}
+
+fn every(outcomes: Vec<gate::Outcome>) -> Result<()> {
+    outcomes.into_iter().try_for_each(|o| o.result)
+}
+
+/// Sends a message to one moved person of each domain, by the domain's MX as the
+/// world sees it, and looks for it in the cloud mailbox; asks the same host
+/// whether it takes mail for those left behind.
+///
+/// # Errors
+/// Those of the clients; mail that goes astray is a finding.
+pub async fn verify(session: &Arc<Session>, domains: &[String]) -> Result<Report> {
+    let step = session.step("mailflow::verify", domains.join(", "));
+    let mut report = Report::new("mailflow::verify");
+    let people = recipients::everybody(session).await?;
+    let facts: Vec<_> = people.iter().map(recipients::facts).collect();
+    let left: BTreeMap<String, String> = session.memory().left.clone();
+    for domain in domains {
+        let Some(host) = published_host(session, domain, &mut report).await? else { continue };
+        let of_domain = |address: &str| domain_of(address) == domain.to_lowercase();
+        let moved = facts
+            .iter()
+            .filter(|p| !p.has_mailbox && p.target_address.is_some() && of_domain(&p.address))
+            .map(|p| p.address.clone())
+            .min();
+        match moved {
+            Some(to) => arrives(session, &mut report, &host, domain, &to).await?,
+            None => report.info(domain, format!("nobody of {domain} has moved, no message was sent")),
+        }
+        if let Some(behind) = left.keys().find(|a| of_domain(a)) {
+            probe(session, &mut report, &host, domain, Some(behind)).await;
+        }
+    }
+    if report.is_ok() {
+        session.memory().facts.insert("mail_flow".into(), json!(session.now().to_string()));
+    }
+    report.tell(session);
+    step.end(report.sentence());
+    Ok(report)
+}
+
+async fn published_host(session: &Session, domain: &str, report: &mut Report) -> Result<Option<String>> {
+    let resolvers = session.services().dns.resolvers();
+    let Some(resolver) = resolvers.first() else { return Ok(None) };
+    let found = session.services().dns.lookup(domain, RecordType::MX, Ask::Resolver(resolver)).await?;
+    let host = found.and_then(|s| {
+        s.values
+            .iter()
+            .filter_map(|v| v.split_once(' ').and_then(|(p, h)| Some((p.parse::<u16>().ok()?, relative(h)))))
+            .min()
+            .map(|(_, host)| host)
+    });
+    if host.is_none() {
+        report.error(domain, format!("{domain} has no MX record"), "set it: set_mx(domains)");
+    }
+    Ok(host)
+}
+
+async fn arrives(session: &Session, report: &mut Report, host: &str, domain: &str, to: &str) -> Result<()> {
+    let stamp = session.now().as_second();
+    let id = format!("<stagepost-{stamp}-{}@{domain}>", domain.replace('.', "-"));
+    let sent = session
+        .services()
+        .smtp
+        .send(host, "", to, &id, "stagepost: mail flow check", "This message shows that mail reaches the new mailbox.")
+        .await;
+    match sent {
+        Ok(sent) if sent.data.as_ref().is_some_and(|d| d.is_positive()) => {}
+        Ok(sent) => {
+            let last = sent.data.as_ref().unwrap_or(&sent.rcpt);
+            report.error(
+                domain,
+                format!("{host} refused a message to {to}: {} {}", last.code, last.text),
+                "look at the recipient in the cloud and at the accepted domain",
+            );
+            return Ok(());
+        }
+        Err(failure) => {
+            report.failed(domain, &format!("{host} was not reached"), &failure);
+            return Ok(());
+        }
+    }
+    let filter = percent(&format!("internetMessageId eq {}", quoted(&id)));
+    let path = format!("/users/{}/messages?$filter={filter}&$select=id,internetMessageId,parentFolderId&$top=2", percent(to));
+    let found = until(session, SignedDuration::from_mins(1), SignedDuration::from_mins(30), || async {
+        match session.services().graph.get(&path).await {
+            Ok(answer) => Ok(answer["value"].as_array().is_some_and(|v| !v.is_empty())),
+            Err(f) if f.kind == Kind::NotFound => Ok(false),
+            Err(f) => Err(f),
+        }
+    })
+    .await?;
+    if found {
+        report.info(domain, format!("a message to {to} arrived in the cloud"));
+    } else {
+        report.error(
+            domain,
+            format!("a message to {to} was accepted by {host} but is not in the cloud mailbox after 30 minutes"),
+            "look for it in the message trace",
+        );
+    }
+    Ok(())
+}
+
+/// Step 11: Outlook finds the cloud. The old answer of `autodiscover.<domain>`
+/// is replaced by the cloud's name.
+///
+/// # Errors
+/// Those of DNS and the gate.
+pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String]) -> Result<bool> {
+    let step = session.step("autodiscover::set", domains.join(", "));
+    let value = absolute(&session.profile().cloud.autodiscover);
+    let swap = SwapSets {
+        operation: "autodiscover::set",
+        sets: domains
+            .iter()
+            .map(|d| Target {
+                name: format!("autodiscover.{d}"),
+                kind: RecordType::CNAME,
+                wanted: Wanted::Exactly { values: vec![value.clone()], ttl: 3600 },
+            })
+            .collect(),
+    };
+    let mut old = 0;
+    for domain in domains {
+        old = old.max(ttl_of(session, &format!("autodiscover.{domain}"), RecordType::CNAME).await?.unwrap_or(0));
+    }
+    let outcomes = gate::pass(session, &swap, None).await?;
+    let changed = outcomes.iter().filter(|o| o.changed).count();
+    every(outcomes)?;
+    if changed > 0 {
+        for domain in domains {
+            agreed(session, &format!("autodiscover.{domain}"), RecordType::CNAME, std::slice::from_ref(&value), old.max(3600)).await?;
+        }
+    }
+    step.end(match changed {
+        0 => "leads to the cloud already".to_owned(),
+        n => format!("{} switched", plural(n, "domain", "domains")),
+    });
+    Ok(changed > 0)
+}

@@ -1,0 +1,328 @@
+//! People as both directories know them, read in sets.
+//!
+//! On premises: the directory object of a mailbox or mail user. In the cloud:
+//! the Graph user and what Exchange Online makes of it. One paged read of a
+//! whole side, or a few filters for a wave; never a request per person.
+
+use std::collections::BTreeMap;
+
+use futures::try_join;
+use jiff::SignedDuration;
+use serde_json::{Map, Value, json};
+
+use super::session::Session;
+use crate::base::{Failure, Kind, Result};
+use crate::migration::against::{InCloud, OnPremises};
+use crate::migration::conversion::CloudMailbox;
+use crate::services::directory::Scope;
+use crate::wire::attributes::{Entry, address_key, escape_filter, primary_smtp};
+use crate::wire::graph::{BatchRequest, percent};
+use crate::wire::guid::{Guid, base64};
+use crate::wire::invoke::{Param, get, text_of};
+
+/// What is asked of a person's directory object when rules look at it.
+pub const ATTRIBUTES: &[&str] = &[
+    "objectGUID",
+    "cn",
+    "displayName",
+    "userPrincipalName",
+    "mail",
+    "mailNickname",
+    "proxyAddresses",
+    "legacyExchangeDN",
+    "targetAddress",
+    "homeMDB",
+    "homeMTA",
+    "mDBUseDefaults",
+    "msExchHomeServerName",
+    "msExchMailboxGuid",
+    "msExchMailboxSecurityDescriptor",
+    "msExchPoliciesIncluded",
+    "msExchPoliciesExcluded",
+    "msExchRecipientTypeDetails",
+    "msExchRecipientDisplayType",
+    "msExchRemoteRecipientType",
+    "msExchVersion",
+    "msExchUserAccountControl",
+    "msExchUserCulture",
+    "msExchHideFromAddressLists",
+    "msExchUMEnabledFlags",
+    "userAccountControl",
+    "publicDelegates",
+    "adminCount",
+];
+
+/// Most addresses of one filter; a domain controller takes many, but a filter
+/// of thousands is slow to parse.
+const FILTER: usize = 100;
+
+/// Every recipient of the forest with an address, in one paged read.
+///
+/// # Errors
+/// Those of the directory.
+pub async fn everybody(session: &Session) -> Result<Vec<Entry>> {
+    let directory = &session.services().directory;
+    let base = directory.base().await?;
+    let filter = "(&(objectCategory=person)(objectClass=user)(proxyAddresses=*))";
+    directory.search(&base, Scope::Subtree, filter, ATTRIBUTES).await
+}
+
+/// The directory objects of some people, by primary address in lower case.
+/// Who isn't there is missing in the answer; who is there twice is a failure.
+///
+/// # Errors
+/// Those of the directory; `conflict` for an address on two objects.
+pub async fn some(session: &Session, addresses: &[String], attributes: &[&str]) -> Result<BTreeMap<String, Entry>> {
+    let directory = &session.services().directory;
+    let base = directory.base().await?;
+    let mut found: BTreeMap<String, Entry> = BTreeMap::new();
+    for chunk in addresses.chunks(FILTER) {
+        let any: String =
+            chunk.iter().map(|a| format!("(proxyAddresses=smtp:{})", escape_filter(&address_key(a)))).collect();
+        let filter = format!("(&(objectCategory=person)(objectClass=user)(|{any}))");
+        for entry in directory.search(&base, Scope::Subtree, &filter, attributes).await? {
+            let keys: Vec<String> = entry.texts("proxyAddresses").iter().map(|p| address_key(p)).collect();
+            for address in chunk.iter().map(|a| address_key(a)).filter(|a| keys.contains(a)) {
+                if let Some(other) = found.insert(address.clone(), entry.clone())
+                    && other.dn != entry.dn
+                {
+                    return Err(Failure::new(Kind::Conflict, format!("{address} is on two directory objects"))
+                        .during("ldap", "search")
+                        .on(&address)
+                        .detail(format!("{} and {}", other.dn, entry.dn))
+                        .hint("take the address off one of them; neither was touched"));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A directory object as the rules want it.
+pub fn facts(entry: &Entry) -> OnPremises {
+    let proxies = entry.texts("proxyAddresses");
+    OnPremises {
+        dn: entry.dn.clone(),
+        address: primary_smtp(&proxies).or_else(|| entry.text("mail")).unwrap_or_default(),
+        proxies,
+        has_mailbox: entry.has("homeMDB"),
+        hidden: entry.is_true("msExchHideFromAddressLists"),
+        um_enabled: entry.number("msExchUMEnabledFlags").is_some_and(|f| f & 1 == 1),
+        type_details: entry.number("msExchRecipientTypeDetails"),
+        target_address: entry.text("targetAddress"),
+        enabled: entry.number("userAccountControl").is_none_or(|f| f & 2 == 0),
+        name: entry.text("cn").unwrap_or_default(),
+    }
+}
+
+/// A whole directory object as JSON, for journals: text where all values are
+/// text, base64 otherwise.
+pub fn image(entry: &Entry) -> Value {
+    let mut map = Map::new();
+    map.insert("dn".into(), json!(entry.dn));
+    for (name, values) in entry.iter() {
+        let texts: Option<Vec<&str>> = values
+            .iter()
+            .map(|v| std::str::from_utf8(v).ok().filter(|t| !t.contains(|c: char| c.is_control() && c != '\n' && c != '\r' && c != '\t')))
+            .collect();
+        let value = match texts {
+            Some(mut texts) => {
+                texts.sort_unstable();
+                json!(texts)
+            }
+            None => json!({"base64": values.iter().map(|v| base64(v)).collect::<Vec<_>>()}),
+        };
+        map.insert(name.to_owned(), value);
+    }
+    Value::Object(map)
+}
+
+/// The cloud's people, found by any of their addresses.
+#[derive(Default)]
+pub struct Cloud {
+    people: Vec<InCloud>,
+    by_address: BTreeMap<String, usize>,
+}
+
+impl Cloud {
+    /// The person with an address.
+    pub fn person(&self, address: &str) -> Option<&InCloud> {
+        self.by_address.get(&address_key(address)).and_then(|i| self.people.get(*i))
+    }
+
+    /// All of them.
+    pub fn people(&self) -> &[InCloud] {
+        &self.people
+    }
+
+    fn add(&mut self, person: InCloud) {
+        let index = self.people.len();
+        for proxy in &person.proxies {
+            if proxy.get(..5).is_some_and(|p| p.eq_ignore_ascii_case("smtp:")) {
+                self.by_address.entry(address_key(proxy)).or_insert(index);
+            }
+        }
+        self.by_address.entry(address_key(&person.upn)).or_insert(index);
+        self.people.push(person);
+    }
+}
+
+const USER: &str = "id,userPrincipalName,displayName,mail,proxyAddresses,usageLocation,assignedLicenses,onPremisesSyncEnabled,onPremisesProvisioningErrors";
+
+/// Everybody of the tenant: Graph's users and Exchange's recipients, each one
+/// paged read.
+///
+/// # Errors
+/// Those of Graph and Exchange.
+pub async fn cloud(session: &Session) -> Result<Cloud> {
+    let services = session.services();
+    let path = format!("/users?$select={USER}&$top=999");
+    let recipients = services.exchange.invoke(
+        "Get-Recipient",
+        vec![("ResultSize".into(), Param::from("Unlimited"))],
+    );
+    let (users, recipients) = try_join!(services.graph.get_all(&path), recipients)?;
+    let mut types: BTreeMap<String, String> = BTreeMap::new();
+    for row in &recipients.rows {
+        let id = text_of(get(row, "ExternalDirectoryObjectId"));
+        types.insert(id, text_of(get(row, "RecipientTypeDetails")));
+    }
+    let mut cloud = Cloud::default();
+    for user in &users {
+        cloud.add(person_of(user, |id| types.get(id).cloned().unwrap_or_default()));
+    }
+    Ok(cloud)
+}
+
+/// Some of the tenant's users, read one by one in batches: never through a
+/// filter, whose index lags behind writes. `None` for who isn't there.
+///
+/// # Errors
+/// Those of Graph.
+pub async fn users(session: &Session, ids: &[String]) -> Result<Vec<Option<InCloud>>> {
+    let requests = ids
+        .iter()
+        .enumerate()
+        .map(|(i, id)| BatchRequest {
+            id: i.to_string(),
+            method: "GET".into(),
+            url: format!("/users/{}?$select={USER}", percent(id)),
+            headers: Value::Null,
+            body: Value::Null,
+        })
+        .collect();
+    let answers = session.services().graph.batch(requests).await?;
+    answers
+        .iter()
+        .map(|answer| match answer.status {
+            200 => Ok(Some(person_of(&answer.body, |_| String::new()))),
+            404 => Ok(None),
+            status => {
+                let error = crate::wire::graph::error_of(&answer.body);
+                Err(Failure::new(Kind::Refused, format!("Graph refused to show a user: {}", error.message))
+                    .during("graph", "GET /users/{id}")
+                    .status(status)
+                    .detail(error.code))
+            }
+        })
+        .collect()
+}
+
+fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> InCloud {
+    let text = |name: &str| user[name].as_str().unwrap_or_default().to_owned();
+    let list = |name: &str| user[name].as_array().cloned().unwrap_or_default();
+    let id = text("id");
+    InCloud {
+        recipient_type: recipient_type(&id),
+        id,
+        upn: text("userPrincipalName"),
+        proxies: list("proxyAddresses").iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(),
+        licences: list("assignedLicenses").iter().filter_map(|l| l["skuId"].as_str().map(str::to_owned)).collect(),
+        usage_location: text("usageLocation"),
+        synced: user["onPremisesSyncEnabled"].as_bool().unwrap_or(false),
+        conflicts: list("onPremisesProvisioningErrors")
+            .iter()
+            .map(|e| (e["propertyCausingError"].as_str().unwrap_or_default().to_owned(), e["value"].as_str().unwrap_or_default().to_owned()))
+            .collect(),
+    }
+}
+
+/// The cloud mailboxes, by every SMTP address in lower case: one paged read.
+///
+/// # Errors
+/// Those of Exchange.
+pub async fn cloud_mailboxes(session: &Session) -> Result<BTreeMap<String, CloudMailbox>> {
+    let reply = session
+        .services()
+        .exchange
+        .invoke("Get-Mailbox", vec![("ResultSize".into(), Param::from("Unlimited"))])
+        .await?;
+    let mut mailboxes = BTreeMap::new();
+    for row in &reply.rows {
+        let Some(guid) = Guid::parse(&text_of(get(row, "ExchangeGuid"))).filter(|g| *g != Guid::NIL) else { continue };
+        let proxies: Vec<String> =
+            get(row, "EmailAddresses").as_array().map(|l| l.iter().map(text_of).collect()).unwrap_or_default();
+        let mailbox =
+            CloudMailbox { legacy_dn: text_of(get(row, "LegacyExchangeDN")), guid, proxies: proxies.clone() };
+        for proxy in proxies.iter().filter(|p| p.get(..5).is_some_and(|k| k.eq_ignore_ascii_case("smtp:"))) {
+            mailboxes.insert(address_key(proxy), mailbox.clone());
+        }
+    }
+    Ok(mailboxes)
+}
+
+/// Waits until something holds, asking every `pause`; `false` when the deadline
+/// passed first.
+///
+/// # Errors
+/// Those of the question, or of the clock.
+pub async fn until<F, Fut>(session: &Session, pause: SignedDuration, at_most: SignedDuration, mut holds: F) -> Result<bool>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<bool>>,
+{
+    let deadline = session.now() + at_most;
+    loop {
+        if holds().await? {
+            return Ok(true);
+        }
+        if session.now() >= deadline {
+            return Ok(false);
+        }
+        session.clock().sleep(pause).await?;
+    }
+}
+
+/// The directory object of an [`image`].
+pub fn entry_of(image: &Value) -> Entry {
+    let mut entry = Entry::new(image["dn"].as_str().unwrap_or_default());
+    for (name, value) in image.as_object().into_iter().flatten().filter(|(n, _)| *n != "dn") {
+        let values = match value {
+            Value::Array(texts) => texts.iter().filter_map(|t| t.as_str().map(|t| t.as_bytes().to_vec())).collect(),
+            Value::Object(_) => value["base64"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|t| t.as_str().and_then(crate::wire::guid::unbase64))
+                .collect(),
+            _ => Vec::new(),
+        };
+        entry.set(name, values);
+    }
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_gives_the_object_back_with_bytes_that_happen_to_be_text() {
+        let mut entry = Entry::new("CN=Müller\\, Ann,DC=contoso,DC=test");
+        entry.set_text("mail", "ann@contoso.test");
+        entry.set("proxyAddresses", vec![b"SMTP:ann@contoso.test".to_vec(), b"smtp:a@contoso.test".to_vec()]);
+        entry.set("msExchMailboxGuid", vec![b"abcdefghijklmnop".to_vec()]);
+        entry.set("msExchMailboxSecurityDescriptor", vec![vec![1, 0, 4, 0x80, 255]]);
+        assert_eq!(entry_of(&image(&entry)), entry);
+    }
+}

@@ -1,0 +1,248 @@
+//! One session: a profile, its clients, its clock, its journal, its
+//! cancellation. Nothing is process-wide, so many tenants in one process are
+//! only a matter of more sessions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use super::approvals::Approver;
+use super::journal::{Event, Journal, Kind as EventKind};
+use super::narrate::{Narrator, Note, What};
+use crate::base::{Cancel, Clock, Result, Timestamp};
+use crate::migration::project::Project;
+use crate::services::Services;
+use crate::wire::profile::Profile;
+
+/// Everything that one run works with. Shared; clones of the `Arc` only.
+pub struct Session {
+    profile: Profile,
+    project: Project,
+    project_folder: PathBuf,
+    out: PathBuf,
+    services: Services,
+    clock: Clock,
+    cancel: RwLock<Cancel>,
+    narrator: Arc<dyn Narrator>,
+    journal: Arc<dyn Journal>,
+    approver: Arc<dyn Approver>,
+    handle: Handle,
+    steps: AtomicU64,
+    memory: Mutex<Memory>,
+}
+
+/// What a session remembers of its own run.
+#[derive(Default)]
+pub struct Memory {
+    /// Rows left where they are: address → reason.
+    pub left: BTreeMap<String, String>,
+    /// Objects whose baseline stands in the journal.
+    pub baselines: BTreeSet<String>,
+    /// Effective writes so far.
+    pub writes: u64,
+    /// Facts kept by a primitive for a later one of the same run, by name.
+    pub facts: BTreeMap<String, Value>,
+}
+
+/// What a session is made of.
+pub struct Parts {
+    /// Which tenant, directory and zones.
+    pub profile: Profile,
+    /// The customer's settings.
+    pub project: Project,
+    /// Folder of `stagepost.toml`; relative paths start here.
+    pub project_folder: PathBuf,
+    /// Where reports and notices go.
+    pub out: PathBuf,
+    /// The clients.
+    pub services: Services,
+    /// The only source of time.
+    pub clock: Clock,
+    /// Who hears the notes.
+    pub narrator: Arc<dyn Narrator>,
+    /// Where events are kept.
+    pub journal: Arc<dyn Journal>,
+    /// Who answers approvals.
+    pub approver: Arc<dyn Approver>,
+    /// The runtime that carries the I/O.
+    pub handle: Handle,
+}
+
+impl Session {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Arc<Session> {
+        Arc::new(Session {
+            profile: parts.profile,
+            project: parts.project,
+            project_folder: parts.project_folder,
+            out: parts.out,
+            services: parts.services,
+            clock: parts.clock,
+            cancel: RwLock::new(Cancel::new()),
+            narrator: parts.narrator,
+            journal: parts.journal,
+            approver: parts.approver,
+            handle: parts.handle,
+            steps: AtomicU64::new(0),
+            memory: Mutex::new(Memory::default()),
+        })
+    }
+
+    /// Which tenant, directory and zones.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// The customer's settings.
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// A path of the project, as written in a script or in `stagepost.toml`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.project_folder.join(name)
+    }
+
+    /// Where reports and notices go.
+    pub fn out(&self) -> &std::path::Path {
+        &self.out
+    }
+
+    /// The clients.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The only source of time.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The runtime that carries the I/O.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// The cancellation in force.
+    pub fn cancel(&self) -> Cancel {
+        self.cancel.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A new cancellation for the next line of a prompt; the one before stays
+    /// set for whatever still holds it.
+    pub fn fresh_cancel(&self) -> Cancel {
+        let fresh = Cancel::new();
+        *self.cancel.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
+        fresh
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &dyn Journal {
+        &*self.journal
+    }
+
+    /// Who answers approvals.
+    pub fn approver(&self) -> &dyn Approver {
+        &*self.approver
+    }
+
+    /// Tells a note.
+    pub fn note(&self, what: What) {
+        self.narrator.note(&Note { time: self.clock.now(), what });
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What the session remembers.
+    pub fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records one event.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub fn record(&self, kind: EventKind, operation: &str, target: &str, body: Value) -> Result<()> {
+        let event =
+            Event { kind, time: self.now(), operation: operation.into(), target: target.into(), body };
+        self.journal.append(&[event]).map(|_| ())
+    }
+
+    /// Leaves a row where it is, with its reason: told, recorded, remembered.
+    /// The first reason stays.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub fn leave(&self, address: &str, reason: &str) -> Result<()> {
+        let key = address.to_lowercase();
+        {
+            let mut memory = self.memory();
+            if memory.left.contains_key(&key) {
+                return Ok(());
+            }
+            memory.left.insert(key.clone(), reason.to_owned());
+        }
+        self.note(What::LeftWhole { address: address.to_owned(), reason: reason.to_owned() });
+        self.record(EventKind::Left, "left", &key, json!({"reason": reason}))
+    }
+
+    /// Begins a step that people see; ended by [`Step::end`], or as failed when
+    /// it is dropped.
+    pub fn step(self: &Arc<Self>, primitive: &str, subject: impl Into<String>) -> Step {
+        let id = self.steps.fetch_add(1, Ordering::Relaxed) + 1;
+        self.note(What::StepBegan { id, primitive: primitive.into(), subject: subject.into() });
+        Step { session: self.clone(), id, ended: false, writes: self.memory().writes }
+    }
+}
+
+/// A step in progress.
+pub struct Step {
+    session: Arc<Session>,
+    id: u64,
+    ended: bool,
+    writes: u64,
+}
+
+impl Step {
+    /// Tells how far it is.
+    pub fn progress(&self, done: usize, total: usize, unit: &str, text: impl Into<String>) {
+        self.session.note(What::Progress {
+            id: self.id,
+            done: done as u64,
+            total: total as u64,
+            unit: unit.into(),
+            text: text.into(),
+        });
+    }
+
+    /// Ends it well.
+    pub fn end(mut self, text: impl Into<String>) {
+        self.finish(true, text.into());
+    }
+
+    /// Ends it with findings or refusals that the caller hands on.
+    pub fn end_badly(mut self, text: impl Into<String>) {
+        self.finish(false, text.into());
+    }
+
+    fn finish(&mut self, ok: bool, text: String) {
+        self.ended = true;
+        let changed = self.session.memory().writes.saturating_sub(self.writes);
+        self.session.note(What::StepEnded { id: self.id, ok, changed, text });
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.finish(false, "not finished".into());
+        }
+    }
+}

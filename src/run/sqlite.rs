@@ -1,0 +1,262 @@
+//! The journal in SQLite: one file beside the project, WAL, every commit on
+//! disk before it returns.
+//!
+//! The file's schema carries a version (`PRAGMA user_version`); a newer one than
+//! this build knows is refused, never guessed at.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::{Connection, params};
+
+use super::journal::{Event, Journal, Kind, Owner, Stored, chain};
+use crate::base::{self, Failure, Result};
+
+const VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE event (
+    number    INTEGER PRIMARY KEY,
+    project   TEXT NOT NULL,
+    tenant    TEXT NOT NULL,
+    run       TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    time      TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    target    TEXT NOT NULL,
+    body      TEXT NOT NULL,
+    hash      TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_run ON event (run, number);
+CREATE INDEX event_baseline ON event (target) WHERE kind = 'baseline';
+CREATE TRIGGER event_stays BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are only appended'); END;
+CREATE TRIGGER event_remains BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are only appended'); END;
+";
+
+/// An open journal, with the project's lock held.
+pub struct SqliteJournal {
+    owner: Owner,
+    inner: Mutex<Inner>,
+    // Released by the operating system when the process dies.
+    _lock: File,
+}
+
+struct Inner {
+    connection: Connection,
+    last: (u64, String),
+}
+
+impl SqliteJournal {
+    /// Opens (or makes) `folder/journal.sqlite` for one writer.
+    ///
+    /// # Errors
+    /// The folder can't be written, another process holds the project, or the
+    /// file is of a newer stagepost.
+    pub fn open(folder: &Path, owner: Owner) -> Result<SqliteJournal> {
+        std::fs::create_dir_all(folder).map_err(|e| local(folder, "made", &e))?;
+        let lock = take_lock(folder)?;
+        let path = folder.join("journal.sqlite");
+        let connection = Connection::open(&path).map_err(|e| broken(&path, &e))?;
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
+            .map_err(|e| broken(&path, &e))?;
+        let version: i64 =
+            connection.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(|e| broken(&path, &e))?;
+        match version {
+            0 => connection
+                .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))
+                .map_err(|e| broken(&path, &e))?,
+            VERSION => {}
+            newer => {
+                return Err(Failure::new(
+                    base::Kind::Local,
+                    format!("the journal {} has version {newer}, this stagepost knows up to {VERSION}", path.display()),
+                )
+                .hint("use the stagepost that wrote it, or a newer one"));
+            }
+        }
+        let last = connection
+            .query_row("SELECT number, hash FROM event ORDER BY number DESC LIMIT 1", [], |r| {
+                Ok((r.get::<_, i64>(0)?.unsigned_abs(), r.get(1)?))
+            })
+            .or_else(|e| if e == rusqlite::Error::QueryReturnedNoRows { Ok((0, String::new())) } else { Err(e) })
+            .map_err(|e| broken(&path, &e))?;
+        Ok(SqliteJournal { owner, inner: Mutex::new(Inner { connection, last }), _lock: lock })
+    }
+}
+
+fn take_lock(folder: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .write(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|e| local(&path, "opened", &e))?;
+    match file.try_lock() {
+        Ok(()) => {
+            // Only for people who look; the lock itself is the system's.
+            let _ = file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
+            Ok(file)
+        }
+        Err(_) => {
+            let holder = std::fs::read_to_string(&path).unwrap_or_default();
+            Err(Failure::new(base::Kind::Conflict, format!("another stagepost works in {}", folder.display()))
+                .detail(format!("process {}", holder.trim()))
+                .hint("wait until it ends, or end it; the lock goes with the process"))
+        }
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn append(&self, events: &[Event]) -> Result<Vec<u64>> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = inner.last.clone();
+        let numbers = (|| {
+            let transaction = inner.connection.transaction()?;
+            let mut numbers = Vec::with_capacity(events.len());
+            {
+                let mut insert = transaction.prepare_cached(
+                    "INSERT INTO event (number, project, tenant, run, kind, time, operation, target, body, hash)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                )?;
+                for event in events {
+                    let number = last.0 + 1;
+                    let hash = chain(&last.1, &self.owner, number, event);
+                    insert.execute(params![
+                        number.cast_signed(),
+                        self.owner.project,
+                        self.owner.tenant,
+                        self.owner.run,
+                        event.kind.word(),
+                        event.time.to_string(),
+                        event.operation,
+                        event.target,
+                        event.body.to_string(),
+                        hash,
+                    ])?;
+                    numbers.push(number);
+                    last = (number, hash);
+                }
+            }
+            transaction.commit()?;
+            Ok(numbers)
+        })()
+        .map_err(|e: rusqlite::Error| {
+            Failure::new(base::Kind::Local, "the journal can't be written; nothing is sent that isn't recorded")
+                .detail(e.to_string())
+                .hint("free space on the disk of .stagepost, then run again")
+        })?;
+        inner.last = last;
+        Ok(numbers)
+    }
+
+    fn read(&self, run: &str) -> Result<Vec<Stored>> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = || -> rusqlite::Result<Vec<Stored>> {
+            let mut select = inner.connection.prepare_cached(
+                "SELECT number, run, kind, time, operation, target, body, hash FROM event WHERE run = ?1 ORDER BY number",
+            )?;
+            let rows = select.query_map([run], |r| {
+                let time: String = r.get(3)?;
+                let body: String = r.get(6)?;
+                let kind: String = r.get(2)?;
+                let wrong = |column| {
+                    rusqlite::Error::InvalidColumnType(column, "event".into(), rusqlite::types::Type::Text)
+                };
+                Ok(Stored {
+                    number: r.get::<_, i64>(0)?.unsigned_abs(),
+                    run: r.get(1)?,
+                    event: Event {
+                        kind: Kind::of_word(&kind).ok_or_else(|| wrong(2))?,
+                        time: time.parse().map_err(|_| wrong(3))?,
+                        operation: r.get(4)?,
+                        target: r.get(5)?,
+                        body: serde_json::from_str(&body).map_err(|_| wrong(6))?,
+                    },
+                    hash: r.get(7)?,
+                })
+            })?;
+            rows.collect()
+        };
+        read().map_err(|e| {
+            Failure::new(base::Kind::Local, "the journal can't be read").detail(e.to_string()).hint("restore .stagepost from a copy")
+        })
+    }
+
+    fn run(&self) -> &str {
+        &self.owner.run
+    }
+}
+
+fn local(path: &Path, done: &str, error: &std::io::Error) -> Failure {
+    Failure::new(base::Kind::Local, format!("{} can't be {done}", path.display()))
+        .detail(error.to_string())
+        .hint("check that the folder exists and may be written")
+}
+
+fn broken(path: &PathBuf, error: &rusqlite::Error) -> Failure {
+    Failure::new(base::Kind::Local, format!("the journal {} can't be opened", path.display()))
+        .detail(error.to_string())
+        .hint("check that the folder may be written; if the file is damaged, restore it from a copy")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn owner() -> Owner {
+        Owner { project: "p".into(), tenant: "t".into(), run: "r1".into() }
+    }
+
+    fn event(target: &str) -> Event {
+        Event {
+            kind: Kind::Intent,
+            time: jiff::Timestamp::UNIX_EPOCH,
+            operation: "set_mx".into(),
+            target: target.into(),
+            body: json!({"a": 1}),
+        }
+    }
+
+    #[test]
+    fn what_is_appended_is_read_back_in_a_chain() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        {
+            let journal = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
+            assert_eq!(journal.append(&[event("a"), event("b")]).expect("room on the disk"), vec![1, 2]);
+        }
+        let journal = SqliteJournal::open(folder.path(), owner()).expect("the same folder again");
+        journal.append(&[event("c")]).expect("room on the disk");
+        let all = journal.read("r1").expect("readable");
+        let mut before = String::new();
+        for stored in &all {
+            assert_eq!(stored.hash, chain(&before, &owner(), stored.number, &stored.event));
+            before.clone_from(&stored.hash);
+        }
+        assert_eq!(all.iter().map(|s| s.event.target.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_second_writer_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let _first = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
+        let second = SqliteJournal::open(folder.path(), owner()).map(|_| ());
+        assert_eq!(second.expect_err("the lock is held").kind, base::Kind::Conflict);
+    }
+
+    #[test]
+    fn events_can_be_neither_edited_nor_removed_in_place() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let journal = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
+        journal.append(&[event("a")]).expect("room on the disk");
+        let inner = journal.inner.lock().expect("nobody panicked");
+        assert!(inner.connection.execute("UPDATE event SET body = '{}'", []).is_err());
+        assert!(inner.connection.execute("DELETE FROM event", []).is_err());
+    }
+}

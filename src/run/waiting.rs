@@ -1,0 +1,111 @@
+//! Messages that wait in a cloud mailbox whose row is given back.
+//!
+//! While a row was forwarded its new mail went to the cloud. When it is
+//! released, each of those messages is handed to the old server as it is, with
+//! its own Message-ID, so that nothing stays where nobody looks.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
+use super::session::{Session, Step};
+use crate::base::{Failure, Kind, Result};
+use crate::wire::graph::percent;
+
+/// One person's waiting messages, handed over one by one.
+struct CarryHome {
+    address: String,
+    /// (Graph id, Message-ID, sender)
+    messages: Vec<(String, String, String)>,
+    done: std::sync::Mutex<std::collections::BTreeSet<String>>,
+}
+
+#[async_trait]
+impl Change for CarryHome {
+    fn operation(&self) -> &'static str {
+        "release::carry_home"
+    }
+    fn repeat(&self) -> Repeat {
+        // The old server drops a message whose Message-ID it has delivered to
+        // the same mailbox within the hour (duplicate detection).
+        Repeat::Idempotent
+    }
+    fn way_back(&self) -> WayBack {
+        WayBack::Final("a delivered message is in the person's mailbox; the original stays in the cloud for 30 days")
+    }
+    fn targets(&self) -> Vec<String> {
+        self.messages.iter().map(|(_, id, _)| format!("{} {id}", self.address)).collect()
+    }
+    async fn observe(&self, _: &Session, targets: &[String]) -> Result<Vec<Observed>> {
+        // Nobody can look into the old mailbox over SMTP; what was handed over
+        // is known from the server's own "250", which the journal keeps.
+        let done = self.done.lock().map(|d| d.clone()).unwrap_or_default();
+        Ok(targets
+            .iter()
+            .map(|target| Observed {
+                target: target.clone(),
+                before: Value::Null,
+                verdict: if done.contains(target) { Verdict::Same } else { Verdict::Differs(json!({"delivered": true})) },
+            })
+            .collect())
+    }
+    async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
+        let found = self.messages.iter().find(|(_, id, _)| observed.target == format!("{} {id}", self.address));
+        let Some((id, _, from)) = found else {
+            return Err(Failure::internal(format!("no message for {}", observed.target)));
+        };
+        let path = format!("/users/{}/messages/{}/$value", percent(&self.address), percent(id));
+        let mime = session.services().graph.text(&path).await?;
+        let host = &session.profile().source.smtp;
+        let sent = session.services().smtp.send_raw(host, from, &self.address, &mime).await?;
+        let last = sent.data.as_ref().unwrap_or(&sent.rcpt);
+        if !last.is_positive() {
+            return Err(Failure::new(Kind::Refused, format!("{host} does not take a message for {} back", self.address))
+                .during("smtp", "DATA")
+                .on(&self.address)
+                .status(last.code)
+                .detail(last.text.clone())
+                .hint("let the old server accept mail from this machine, then run again; the message is still in the cloud mailbox"));
+        }
+        if let Ok(mut done) = self.done.lock() {
+            done.insert(observed.target.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Carries the waiting messages of these people home; answers how many.
+///
+/// # Errors
+/// Those of Graph and SMTP: a message that the old server refuses stays where it
+/// is, and the release isn't finished.
+pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Step) -> Result<u64> {
+    let mut carried = 0;
+    for (done, address) in addresses.iter().enumerate() {
+        let path = format!("/users/{}/messages?$select=id,internetMessageId,from&$top=100", percent(address));
+        let rows = match session.services().graph.get_all(&path).await {
+            Ok(rows) => rows,
+            // No mailbox (any more): nothing waits.
+            Err(f) if f.kind == Kind::NotFound => continue,
+            Err(f) => return Err(f),
+        };
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        let messages: Vec<(String, String, String)> = rows
+            .iter()
+            .map(|m| (text(&m["id"]), text(&m["internetMessageId"]), text(&m["from"]["emailAddress"]["address"])))
+            .collect();
+        if messages.is_empty() {
+            continue;
+        }
+        let change = CarryHome { address: address.clone(), messages, done: Default::default() };
+        let outcomes = gate::pass(session, &change, None).await?;
+        if let Some(failure) = outcomes.iter().find_map(|o| o.result.as_ref().err()) {
+            return Err(failure.clone());
+        }
+        carried += outcomes.len() as u64;
+        step.progress(done + 1, addresses.len(), "mailboxes", format!("{carried} messages carried home"));
+    }
+    Ok(carried)
+}
