@@ -1,1 +1,19 @@
-//! To be written.
+//! The rules of the field: what a staged migration is, written as pure
+//! functions over plain facts.
+//!
+//! Lists and their rules, kinds and states, waves, the conversion as a
+//! difference of attributes, licences, routing plans, the catalogue of known
+//! errors. Nothing here reads a file, opens a socket, waits or asks for the
+//! time; what a rule needs to know is handed to it. `lab` never imports this
+//! room, or one wrong rule would prove itself.
+
+pub mod against;
+pub mod conversion;
+pub mod difference;
+pub mod list;
+pub mod read;
+pub mod rules;
+pub mod scan;
+pub mod waves;
+
+pub use list::{Mailboxes, Row};
