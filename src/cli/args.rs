@@ -1,0 +1,312 @@
+//! The command line as types: verbs, options, help. What a verb does stands in
+//! the file of its name; nothing here opens, reads or decides anything.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::ui::{ColourChoice, Verbosity};
+
+/// Exit codes and what they mean. The table never changes meaning; help,
+/// README and the terminal read it from here.
+pub const EXIT_CODES: [(u8, &str); 8] = [
+    (0, "done"),
+    (1, "failed"),
+    (2, "usage"),
+    (3, "findings"),
+    (4, "in doubt"),
+    (5, "approval needed"),
+    (6, "done with rows left whole"),
+    (130, "interrupted"),
+];
+
+/// The foot of `--help`; a test holds it to [`EXIT_CODES`].
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    done
+  1    failed
+  2    usage
+  3    findings
+  4    in doubt
+  5    approval needed
+  6    done with rows left whole
+  130  interrupted
+
+Begin with `stagepost rehearse`: a sample company goes through all eleven steps in an embedded lab, and nothing \
+leaves this machine.";
+
+/// Moves an Exchange organization to Microsoft 365 in stages, by script.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "stagepost", version, about, after_help = AFTER_HELP, max_term_width = 110)]
+#[command(propagate_version = true, arg_required_else_help = true, infer_subcommands = false)]
+pub struct Cli {
+    /// What every verb takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Global {
+    /// JSON lines on standard output: every note, then a summary
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to use colour; `auto` respects NO_COLOR
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColourChoice::Auto)]
+    pub color: ColourChoice,
+    /// Only what went wrong or was left
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// A line at each begin, and every name
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+impl Global {
+    /// The two flags as one value.
+    pub fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, true) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
+        }
+    }
+}
+
+/// The verbs.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Verb {
+    /// Run a whole migration against an embedded lab
+    Rehearse(Rehearse),
+    /// Run a script against the environment of a profile
+    Run(Run),
+    /// Open a prompt with the same primitives
+    Repl(Repl),
+    /// Serve a lab as a process of its own and write its profile
+    Lab(Lab),
+    /// Check a script without running it
+    Check(Check),
+    /// Explain a primitive or a rule of the judge
+    Explain(Explain),
+}
+
+/// How much trouble the lab makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FaultLevel {
+    /// None: what a sound script handles without leaving a row behind
+    #[default]
+    None,
+    /// 2 to 4 % of the rows in trouble, and services that throttle and lose answers
+    Usual,
+}
+
+impl FaultLevel {
+    /// The word of the command line and of the report.
+    pub fn word(self) -> &'static str {
+        match self {
+            FaultLevel::None => "none",
+            FaultLevel::Usual => "usual",
+        }
+    }
+}
+
+/// What a lab is made from; `rehearse`, `repl` and `lab` take the same.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Lab")]
+pub struct World {
+    /// Every choice of the lab hangs on it; the same seed gives the same events
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How much trouble the lab makes
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FaultLevel::None)]
+    pub faults: FaultLevel,
+    /// Size of the sample company
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub make: u32,
+}
+
+/// `stagepost rehearse`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost rehearse                                  the sample company, 2,000 mailboxes
+  stagepost rehearse --mailboxes wave1.csv            your own list; the lab invents the rest and says so
+  stagepost rehearse --faults usual --seed 7          with the trouble that administrators really see
+  stagepost rehearse --script scripts/staged.rhai --deny 'Send the mail'
+  stagepost rehearse --json | jq -c 'select(.event == \"finding\")'
+
+Approvals answer themselves after a lab working day and stand in the report. Nothing leaves this machine. \
+Exit code 0 if all mailboxes moved, 6 if some were left whole where they were, 1 if anything is in between.")]
+pub struct Rehearse {
+    /// Your own list (CSV with EmailAddress, and optionally Password and ForceChangePassword)
+    #[arg(long, value_name = "FILE", conflicts_with = "make")]
+    pub mailboxes: Option<PathBuf>,
+    /// A script: a file, or the name of a bundled one
+    #[arg(long, value_name = "FILE|NAME", default_value = "staged")]
+    pub script: String,
+    /// What the lab is made from
+    #[command(flatten)]
+    pub world: World,
+    /// Refuse the approval whose text contains this
+    #[arg(long, value_name = "TEXT")]
+    pub deny: Vec<String>,
+    /// Folder for the report; made if it isn't there
+    #[arg(long, value_name = "DIR", default_value = "rehearsal")]
+    pub out: PathBuf,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
+    /// Worker threads; they change the wall time, never the events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+}
+
+/// `stagepost run`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost run scripts/staged.rhai --profile lab/profile.toml
+  stagepost run pilot.rhai --profile contoso.toml --approve 'Start pilot'
+
+An approval is asked at the terminal. Where nobody can be asked, and no --approve or --deny matches its text, the \
+run ends with exit code 5 and names the text.")]
+pub struct Run {
+    /// A script: a file, or the name of a bundled one
+    pub script: String,
+    /// Which tenant, directory and zones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// The list that the script reads as `project().mailboxes`
+    #[arg(long, value_name = "FILE")]
+    pub mailboxes: Option<PathBuf>,
+    /// Grant the approvals whose text contains this
+    #[arg(long, value_name = "TEXT")]
+    pub approve: Vec<String>,
+    /// Refuse the approvals whose text contains this; stronger than --approve
+    #[arg(long, value_name = "TEXT")]
+    pub deny: Vec<String>,
+    /// Grant every approval; only against a lab
+    #[arg(long)]
+    pub yes: bool,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
+    /// Worker threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+}
+
+/// `stagepost repl`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost repl                                      against a fresh lab of the sample company
+  stagepost repl --make 20                            a small one
+  stagepost repl --profile lab/profile.toml           against a lab that `stagepost lab` serves
+  echo 'print(mailboxes::read(\"wave1.csv\").len)' | stagepost repl
+
+At the prompt: ?name for help, Tab completes, Ctrl-C ends a call and keeps the variables, Ctrl-D leaves.")]
+pub struct Repl {
+    /// Which environment (TOML); a fresh lab if left out
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// What the lab is made from
+    #[command(flatten)]
+    pub world: World,
+}
+
+/// `stagepost lab`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost lab                                       writes lab/profile.toml and serves until Ctrl-C
+  stagepost run staged --profile lab/profile.toml     in another terminal
+  stagepost lab --mailboxes wave1.csv --faults usual
+
+All services listen on loopback, on ports that the lab picks itself; the profile names them.")]
+pub struct Lab {
+    /// Folder for the profile, the secrets and the certificate authority
+    #[arg(long, value_name = "DIR", default_value = "lab")]
+    pub out: PathBuf,
+    /// Your own list; the lab invents the rest
+    #[arg(long, value_name = "FILE", conflicts_with = "make")]
+    pub mailboxes: Option<PathBuf>,
+    /// What the lab is made from
+    #[command(flatten)]
+    pub world: World,
+}
+
+/// `stagepost check`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Finds syntax errors, unknown functions and wrong numbers of arguments. Exit code 3 if there is a finding.")]
+pub struct Check {
+    /// A script: a file, or the name of a bundled one
+    pub script: String,
+}
+
+/// `stagepost explain`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost explain convert_to_mail_user              what it does, its arguments, its way back, an example
+  stagepost explain forwarded-unfilled                a rule that the judge named
+  stagepost explain                                   all names")]
+pub struct Explain {
+    /// A primitive (`start`, `license::assign`) or a rule; all names if left out
+    pub name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_derivation_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_every_exit_code() {
+        for (code, meaning) in EXIT_CODES {
+            assert!(AFTER_HELP.contains(&format!("\n  {code:<4} {meaning}\n")), "{code} {meaning}");
+        }
+    }
+
+    #[test]
+    fn a_bare_rehearse_has_its_defaults() {
+        let cli = parse("stagepost rehearse").expect("it is a whole command");
+        let Verb::Rehearse(r) = cli.verb else { panic!("another verb") };
+        assert_eq!((r.world.seed, r.world.make, r.world.faults), (1, 2000, FaultLevel::None));
+        assert_eq!((r.script.as_str(), r.out.as_path()), ("staged", std::path::Path::new("rehearsal")));
+    }
+
+    #[test]
+    fn the_whole_line_of_the_reference_parses() {
+        let cli = parse(
+            "stagepost rehearse --mailboxes wave1.csv --script scripts/staged.rhai --seed 7 --faults usual --deny TEXT \
+             --out DIR --wire-log FILE --json --threads 8",
+        )
+        .expect("it is a whole command");
+        assert!(cli.global.json);
+        let Verb::Rehearse(r) = cli.verb else { panic!("another verb") };
+        assert_eq!((r.world.faults.word(), r.threads, r.deny.len()), ("usual", Some(8), 1));
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for line in ["rehearse --make 0", "rehearse --threads 0", "rehearse --faults many", "run staged", "rehearse -q -v"] {
+            assert!(parse(&format!("stagepost {line}")).is_err(), "{line}");
+        }
+        assert!(parse("stagepost rehearse --mailboxes a.csv --make 5").is_err());
+    }
+}

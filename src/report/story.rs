@@ -1,0 +1,551 @@
+//! The story of a rehearsal: everything a page or a summary says about it,
+//! gathered once from the notes and the proof.
+//!
+//! The sentences live here so that the terminal, the page and the JSON lines
+//! say the same words. What the notes don't tell is left out, never guessed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::group::{self, Group, Groups};
+use super::words;
+use crate::base::Failure;
+use crate::run::narrate::{Note, What};
+use crate::wire::lab::{Counts, Digest, Outcome, Proof, Row};
+
+/// What a story is made from. [`Parts::new`] fills in what can be left out.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Head of the page: `Rehearsal of contoso.test`.
+    pub title: String,
+    /// Path of the script as given.
+    pub script: String,
+    /// Name of the profile.
+    pub profile: String,
+    /// Seed of the lab.
+    pub seed: Option<u64>,
+    /// `none` or `usual`.
+    pub faults: String,
+    /// Worker threads; they change the wall time, never the events.
+    pub threads: usize,
+    /// The judge's verdict.
+    pub proof: Proof,
+    /// Requests the lab answered.
+    pub counts: Counts,
+    /// Fingerprint of the events.
+    pub digest: Option<Digest>,
+    /// Everything the run told, in order.
+    pub notes: Vec<Note>,
+    /// Real time.
+    pub wall_seconds: f64,
+    /// Highest resident memory in bytes.
+    pub peak_memory: Option<u64>,
+    /// Why the script ended early, if it did.
+    pub failure: Option<Failure>,
+    /// Exit code of the process, see [`exit_code`].
+    pub exit: u8,
+    /// Where the page is.
+    pub report: Option<PathBuf>,
+    /// Where the wire log is.
+    pub wire_log: Option<PathBuf>,
+}
+
+impl Parts {
+    /// The parts nobody can do without; the others are empty or unknown.
+    pub fn new(title: impl Into<String>, script: impl Into<String>, proof: Proof, notes: Vec<Note>) -> Parts {
+        Parts {
+            title: title.into(),
+            script: script.into(),
+            profile: String::new(),
+            seed: None,
+            faults: "none".to_owned(),
+            threads: 1,
+            proof,
+            counts: Counts::default(),
+            digest: None,
+            notes,
+            wall_seconds: 0.0,
+            peak_memory: None,
+            failure: None,
+            exit: 0,
+            report: None,
+            wire_log: None,
+        }
+    }
+}
+
+/// The exit code of a rehearsal: a script that ended early keeps its own code;
+/// else 1 if the judge found anything in between, 6 if rows were left whole,
+/// 0 if all moved.
+pub fn exit_code(proof: &Proof, script: u8) -> u8 {
+    if !matches!(script, 0 | 6) {
+        return script;
+    }
+    let any = |outcome| proof.rows.iter().any(|r| r.outcome == outcome);
+    if any(Outcome::Broken) || !proof.broken.is_empty() {
+        1
+    } else if any(Outcome::Whole) {
+        6
+    } else {
+        0
+    }
+}
+
+/// The answer to "may we do this for real?", as far as a rehearsal can give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All moved.
+    Go,
+    /// Everything is wholly on one side, some of it on the old one.
+    GoWithRowsLeft,
+    /// Something is in between, or the script didn't come to its end.
+    NoGo,
+}
+
+impl Verdict {
+    /// `Go`, `Go, with mailboxes left behind`, `No-go`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Verdict::Go => "Go",
+            Verdict::GoWithRowsLeft => "Go, with mailboxes left behind",
+            Verdict::NoGo => "No-go",
+        }
+    }
+}
+
+/// Numbers of mailboxes by outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Wholly in the cloud.
+    pub moved: u64,
+    /// Wholly where they were.
+    pub whole: u64,
+    /// In between.
+    pub broken: u64,
+}
+
+impl Tally {
+    /// Counts rows.
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Tally {
+        let mut tally = Tally::default();
+        for row in rows {
+            match row.outcome {
+                Outcome::Moved => tally.moved += 1,
+                Outcome::Whole => tally.whole += 1,
+                Outcome::Broken => tally.broken += 1,
+            }
+        }
+        tally
+    }
+
+    /// All of them.
+    pub fn all(self) -> u64 {
+        self.moved + self.whole + self.broken
+    }
+}
+
+/// A step as the notes told it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Id in the run.
+    pub id: u64,
+    /// Name of the primitive.
+    pub primitive: String,
+    /// What it worked on.
+    pub subject: String,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended; `None` if the run ended first.
+    pub ended: Option<Timestamp>,
+    /// Whether it did what it should.
+    pub ok: bool,
+    /// Effective writes.
+    pub changed: u64,
+    /// Its own line at the end.
+    pub text: String,
+    /// How many steps were open around it.
+    pub depth: usize,
+    /// Index into [`Story::waves`].
+    pub wave: Option<usize>,
+}
+
+/// A wave: what went in one batch.
+#[derive(Clone, Debug)]
+pub struct Wave {
+    /// Name of the batch.
+    pub name: String,
+    /// Its mailboxes by outcome, as the judge saw them.
+    pub tally: Tally,
+    /// Its steps, indices into [`Story::steps`].
+    pub steps: Vec<usize>,
+    /// First step's begin.
+    pub first: Option<Timestamp>,
+    /// Last step's end.
+    pub last: Option<Timestamp>,
+}
+
+/// An approval that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// When asked.
+    pub asked: Timestamp,
+    /// When answered.
+    pub answered: Option<Timestamp>,
+    /// The text.
+    pub text: String,
+    /// The answer.
+    pub granted: Option<bool>,
+    /// Who gave it.
+    pub by: String,
+}
+
+/// Everything there is to tell.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// The parts as given.
+    pub parts: Parts,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The outcome in one sentence, without a full stop.
+    pub sentence: String,
+    /// Mailboxes by outcome.
+    pub tally: Tally,
+    /// All steps in order of their begin.
+    pub steps: Vec<Step>,
+    /// All waves in order of their first step.
+    pub waves: Vec<Wave>,
+    /// All approvals in order.
+    pub approvals: Vec<Approval>,
+    /// Findings and warnings drawn together, worst first.
+    pub findings: Vec<Group>,
+    /// Reasons for which rows were left whole, the most frequent first.
+    pub left: Vec<Group>,
+    /// Rules that don't hold, with the mailboxes that break them; a rule about
+    /// nobody in particular has no targets.
+    pub broken: Vec<Group>,
+}
+
+impl Story {
+    /// Gathers the story.
+    pub fn new(parts: Parts) -> Story {
+        let tally = Tally::of(&parts.proof.rows);
+        let mut steps = steps_of(&parts.notes);
+        let waves = waves_of(&parts.proof.rows, &mut steps);
+        let verdict = verdict_of(&parts, tally);
+        let mut story = Story {
+            verdict,
+            sentence: String::new(),
+            tally,
+            approvals: approvals_of(&parts.notes),
+            findings: findings_of(&parts.notes),
+            left: left_of(&parts),
+            broken: broken_of(&parts.proof),
+            steps,
+            waves,
+            parts,
+        };
+        story.sentence = story.tell();
+        story
+    }
+
+    /// When the lab (or the run) began.
+    pub fn began(&self) -> Option<Timestamp> {
+        self.parts.proof.began.or_else(|| self.parts.notes.first().map(|n| n.time))
+    }
+
+    /// When it ended.
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.parts.proof.ended.or_else(|| self.parts.notes.last().map(|n| n.time))
+    }
+
+    /// `40.5 days`, if anything is known of the time.
+    pub fn length(&self) -> Option<String> {
+        Some(words::between(self.began()?, self.ended()?))
+    }
+
+    /// Requests by service with their sums, the busiest first.
+    pub fn requests(&self) -> Vec<(&str, u64, &BTreeMap<String, u64>)> {
+        let mut all: Vec<_> =
+            self.parts.counts.requests.iter().map(|(s, ops)| (s.as_str(), ops.values().sum(), ops)).collect();
+        all.sort_by_key(|(_, sum, _): &(&str, u64, _)| std::cmp::Reverse(*sum));
+        all
+    }
+
+    /// `invented 14,000 of 16,000 facts (88 %)`, or nothing if nothing is known.
+    pub fn invented(&self) -> Option<String> {
+        let (made, of) = self.parts.proof.invented;
+        (of > 0).then(|| {
+            let percent = (made as f64 / of as f64 * 100.0).round();
+            format!("{} of {} facts ({percent:.0} %)", words::count(made), words::count(of))
+        })
+    }
+
+    /// What this rehearsal does not prove, one sentence each.
+    pub fn limits(&self) -> Vec<String> {
+        let mut limits = Vec::new();
+        let (made, of) = self.parts.proof.invented;
+        if made > 0 {
+            limits.push(format!(
+                "The company is partly invented: {} of {} facts about directory, mailbox sizes, permissions and the tenant \
+                 were made up by the lab. A real directory has habits that no lab makes up.",
+                words::count(made),
+                words::count(of)
+            ));
+        }
+        limits.push(
+            "Real throughput: the lab copies at a rate of its own. How long a wave takes for real hangs on the old server, the \
+             line and the service's throttling; a pilot wave measures it."
+                .to_owned(),
+        );
+        limits.push(
+            "Real clients: Outlook profiles, phones, shared calendars and add-ins are not part of the lab. People still need \
+             the new profile, and somebody to call."
+                .to_owned(),
+        );
+        limits.push(
+            "Unconfirmed behaviour: where public sources don't settle what the service does, the lab follows one reading. \
+             These points are settings of the lab, and a real tenant may answer otherwise."
+                .to_owned(),
+        );
+        if self.parts.faults == "none" {
+            limits.push(
+                "Trouble: this rehearsal ran without faults. `--faults usual` adds throttling, lost answers and failing \
+                 mailboxes as administrators see them."
+                    .to_owned(),
+            );
+        }
+        limits
+    }
+
+    fn tell(&self) -> String {
+        let all = self.tally.all();
+        let lost = self.parts.proof.probes.lost;
+        let in_time = self.length().map(|l| format!(" in {l}")).unwrap_or_default();
+        let mail = match (self.parts.proof.probes.sent, lost) {
+            (0, _) => String::new(),
+            (_, 0) => ", and no message was lost".to_owned(),
+            (_, n) => format!(", and {} lost", words::counted(n, "message was", "messages were")),
+        };
+        match self.verdict {
+            Verdict::Go => {
+                let who = match all {
+                    0 => "there was no mailbox to move".to_owned(),
+                    1 => "the one mailbox moved".to_owned(),
+                    n => format!("all {} mailboxes moved", words::count(n)),
+                };
+                format!("Go: {who}{in_time}{mail}")
+            }
+            Verdict::GoWithRowsLeft => {
+                let left = if self.tally.whole == 1 { "1 was left whole where it was" } else { "were left whole where they were" };
+                let left = if self.tally.whole == 1 { left.to_owned() } else { format!("{} {left}", words::count(self.tally.whole)) };
+                format!("Go, with rows left: {} of {} mailboxes moved{in_time}, {left}{mail}", words::count(self.tally.moved), words::count(all))
+            }
+            Verdict::NoGo => self.tell_no_go(all, lost),
+        }
+    }
+
+    fn tell_no_go(&self, all: u64, lost: u64) -> String {
+        let mut why = Vec::new();
+        if let Some(failure) = &self.parts.failure {
+            why.push(format!("the script stopped before its end ({})", words::clean(&failure.message)));
+        } else if self.parts.exit != 0 && self.tally.broken == 0 && self.parts.proof.broken.is_empty() {
+            why.push(format!("the script did not come to its end (exit code {})", self.parts.exit));
+        }
+        if self.tally.broken > 0 {
+            let who: Vec<&str> = self.parts.proof.rows.iter().filter(|r| r.outcome == Outcome::Broken).map(|r| r.address.as_str()).collect();
+            let (is, between) = if self.tally.broken == 1 { ("is", "it") } else { ("are", "them") };
+            let _ = between;
+            why.push(format!(
+                "{} of {} {is} between the two systems ({})",
+                words::count(self.tally.broken),
+                words::counted(all, "mailbox", "mailboxes"),
+                words::names(&who, 3)
+            ));
+        }
+        match self.parts.proof.broken.len() {
+            0 => {}
+            1 => why.push(format!("a rule is broken ({})", self.parts.proof.broken.first().map_or("", |b| b.rule.as_str()))),
+            n => why.push(format!("{n} rules are broken")),
+        }
+        if lost > 0 {
+            why.push(words::counted(lost, "message was lost", "messages were lost"));
+        }
+        if why.is_empty() {
+            why.push("the rehearsal was not finished".to_owned());
+        }
+        format!("No-go: {}", why.join("; "))
+    }
+}
+
+fn verdict_of(parts: &Parts, tally: Tally) -> Verdict {
+    if tally.broken > 0 || !parts.proof.broken.is_empty() || parts.failure.is_some() || !matches!(parts.exit, 0 | 6) {
+        Verdict::NoGo
+    } else if tally.whole > 0 {
+        Verdict::GoWithRowsLeft
+    } else {
+        Verdict::Go
+    }
+}
+
+fn steps_of(notes: &[Note]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut open: Vec<(u64, usize)> = Vec::new();
+    for note in notes {
+        match &note.what {
+            What::StepBegan { id, primitive, subject } => {
+                open.push((*id, steps.len()));
+                steps.push(Step {
+                    id: *id,
+                    primitive: words::clean(primitive),
+                    subject: words::clean(subject),
+                    began: note.time,
+                    ended: None,
+                    ok: false,
+                    changed: 0,
+                    text: String::new(),
+                    depth: open.len() - 1,
+                    wave: None,
+                });
+            }
+            What::StepEnded { id, ok, changed, text } => {
+                let Some(at) = open.iter().rposition(|(open, _)| open == id) else { continue };
+                let (_, index) = open.remove(at);
+                if let Some(step) = steps.get_mut(index) {
+                    step.ended = Some(note.time);
+                    step.ok = *ok;
+                    step.changed = *changed;
+                    step.text = words::clean(text);
+                }
+            }
+            _ => {}
+        }
+    }
+    steps
+}
+
+/// Waves are the batches that the judge saw and those that a `batch` step
+/// named. A step belongs to the wave that its subject names; the steps that
+/// speak of mailboxes only belong to the batch made last before them.
+fn waves_of(rows: &[Row], steps: &mut [Step]) -> Vec<Wave> {
+    let mut names: Vec<String> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    let batches = steps.iter().filter(|s| s.primitive == "batch").map(|s| first_word(&s.subject));
+    for name in batches.chain(rows.iter().map(|r| r.batch.as_str())) {
+        if !name.is_empty() && !known.contains_key(name) {
+            known.insert(name.to_owned(), names.len());
+            names.push(name.to_owned());
+        }
+    }
+    let mut waves: Vec<Wave> = names
+        .into_iter()
+        .map(|name| Wave { name, tally: Tally::default(), steps: Vec::new(), first: None, last: None })
+        .collect();
+    let mut tallies: Vec<Vec<&Row>> = vec![Vec::new(); waves.len()];
+    for row in rows {
+        if let Some(rows) = known.get(&row.batch).and_then(|i| tallies.get_mut(*i)) {
+            rows.push(row);
+        }
+    }
+    for (wave, rows) in waves.iter_mut().zip(tallies) {
+        wave.tally = Tally::of(rows);
+    }
+    let mut current = None;
+    for (index, step) in steps.iter_mut().enumerate() {
+        let named = step.subject.split([' ', '(', ')', ',', ':', '`', '"']).find_map(|word| known.get(word)).copied();
+        if step.primitive == "batch" {
+            current = named;
+        }
+        step.wave = named.or_else(|| current.filter(|_| follows_its_batch(&step.primitive)));
+        if let Some(wave) = step.wave.and_then(|w| waves.get_mut(w)) {
+            wave.steps.push(index);
+            wave.first = Some(wave.first.map_or(step.began, |t| t.min(step.began)));
+            wave.last = wave.last.max(step.ended);
+        }
+    }
+    waves
+}
+
+fn follows_its_batch(primitive: &str) -> bool {
+    matches!(primitive, "start" | "watch" | "license::assign" | "release" | "convert_to_mail_user" | "permissions::apply" | "people::tell")
+}
+
+fn first_word(text: &str) -> &str {
+    text.split([' ', '(', ',', ':']).next().unwrap_or_default()
+}
+
+fn approvals_of(notes: &[Note]) -> Vec<Approval> {
+    let mut approvals: Vec<Approval> = Vec::new();
+    for note in notes {
+        match &note.what {
+            What::Asked { text } => approvals.push(Approval {
+                asked: note.time,
+                answered: None,
+                text: words::clean(text),
+                granted: None,
+                by: String::new(),
+            }),
+            What::Answered { text, granted, by } => {
+                let text = words::clean(text);
+                let found = approvals.iter_mut().rev().find(|a| a.text == text && a.granted.is_none());
+                match found {
+                    Some(approval) => {
+                        approval.answered = Some(note.time);
+                        approval.granted = Some(*granted);
+                        approval.by = words::clean(by);
+                    }
+                    None => approvals.push(Approval {
+                        asked: note.time,
+                        answered: Some(note.time),
+                        text,
+                        granted: Some(*granted),
+                        by: words::clean(by),
+                    }),
+                }
+            }
+            _ => {}
+        }
+    }
+    approvals
+}
+
+fn findings_of(notes: &[Note]) -> Vec<Group> {
+    let mut groups = Groups::new();
+    for note in notes {
+        match &note.what {
+            What::Finding { severity, target, message, hint } => groups.add(severity, target, message, hint),
+            What::Warned { text, hint } => groups.add("warning", "", text, hint),
+            _ => {}
+        }
+    }
+    groups.finish()
+}
+
+/// The run's own account of a row says more than the judge's; the judge's
+/// decides which rows are listed.
+fn left_of(parts: &Parts) -> Vec<Group> {
+    let mut told: BTreeMap<String, &str> = BTreeMap::new();
+    for note in &parts.notes {
+        if let What::LeftWhole { address, reason } = &note.what {
+            told.insert(address.to_lowercase(), reason);
+        }
+    }
+    group::reasons(parts.proof.rows.iter().filter(|r| r.outcome == Outcome::Whole).map(|row| {
+        let told = told.get(&row.address.to_lowercase()).copied().unwrap_or_default();
+        (row.address.as_str(), if row.reason.is_empty() { told } else { row.reason.as_str() })
+    }))
+}
+
+fn broken_of(proof: &Proof) -> Vec<Group> {
+    let mut groups = Groups::new();
+    for rule in &proof.broken {
+        groups.add("error", "", &format!("{}: {}", rule.rule, rule.text), "");
+    }
+    for row in &proof.rows {
+        for rule in &row.broken {
+            groups.add("error", &row.address, &format!("{}: {}", rule.rule, rule.text), "");
+        }
+    }
+    groups.finish()
+}
