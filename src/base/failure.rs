@@ -40,6 +40,9 @@ pub enum Kind {
     Usage,
     /// Files and folders of this machine.
     Local,
+    /// The script threw it itself without a kind, or broke a rule of the
+    /// language while it ran.
+    Script,
     /// A fault of stagepost.
     Internal,
 }
@@ -63,12 +66,13 @@ impl Kind {
             Kind::Cancelled => "cancelled",
             Kind::Usage => "usage",
             Kind::Local => "local",
+            Kind::Script => "script",
             Kind::Internal => "internal",
         }
     }
 
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 17] = [
         Kind::Auth,
         Kind::Throttled,
         Kind::NotFound,
@@ -84,6 +88,7 @@ impl Kind {
         Kind::Cancelled,
         Kind::Usage,
         Kind::Local,
+        Kind::Script,
         Kind::Internal,
     ];
 
