@@ -5,16 +5,22 @@
 //! completion, the checker and the reference pages all read these tables. No
 //! file here opens a socket, keeps a state or knows a rule of the field.
 
+pub mod cloud;
 pub mod core;
 pub mod declare;
+pub mod mailboxes;
+pub mod services;
+pub mod steps;
+pub mod types;
 
 use declare::{OwnType, Primitive};
 
 /// The tables, one line for each namespace file.
-const TABLES: &[&[Primitive]] = &[core::PRIMITIVES];
+const TABLES: &[&[Primitive]] =
+    &[core::PRIMITIVES, steps::PRIMITIVES, mailboxes::PRIMITIVES, cloud::PRIMITIVES, services::PRIMITIVES];
 
 /// The types of our own that scripts may hold.
-const TYPES: &[&[OwnType]] = &[];
+const TYPES: &[&[OwnType]] = &[types::TYPES];
 
 /// Every primitive, in the order of the documentation.
 pub fn all() -> Vec<&'static Primitive> {

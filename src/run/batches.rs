@@ -174,20 +174,22 @@ pub async fn ensure(session: &Arc<Session>, name: &str, mailboxes: &Mailboxes, o
             "plan waves: import \"std/waves\" as waves; waves::plan(list)",
         );
     }
-    let finished = |status: &str| Batch(Arc::new(Inner {
-        name: name.into(),
-        mailboxes: mailboxes.clone(),
-        finished: true,
-        state: Mutex::new(State { status: status.into(), ..State::default() }),
-    }));
+    let finished = |status: &str| {
+        Batch(Arc::new(Inner {
+            name: name.into(),
+            mailboxes: mailboxes.clone(),
+            finished: true,
+            state: Mutex::new(State { status: status.into(), ..State::default() }),
+        }))
+    };
     let step = session.step("batch", format!("{name} ({})", plural(mailboxes.len(), "mailbox", "mailboxes")));
     if mailboxes.is_empty() {
         step.end("no mailbox goes on, nothing to do");
         return Ok(finished("empty"));
     }
-    let people = recipients::some(session, &mailboxes.addresses(), &["proxyAddresses", "homeMDB", "targetAddress"]).await?;
-    let moved = people.len() == mailboxes.len()
-        && people.values().all(|e| !e.has("homeMDB") && e.has("targetAddress"));
+    let people =
+        recipients::some(session, &mailboxes.addresses(), &["proxyAddresses", "homeMDB", "targetAddress"]).await?;
+    let moved = people.len() == mailboxes.len() && people.values().all(|e| !e.has("homeMDB") && e.has("targetAddress"));
     if moved {
         step.end("all moved already");
         return Ok(finished("Completed"));
@@ -352,10 +354,13 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
             _ => {}
         }
         if session.now() >= deadline {
-            return Err(Failure::new(Kind::Timeout, format!("the batch {name} is still {status} after {} days", how.deadline.as_hours() / 24))
-                .during("exchange", "Get-MigrationBatch")
-                .on(name)
-                .hint("look at Get-MigrationUser for rows without progress, then run again: the watch goes on"));
+            return Err(Failure::new(
+                Kind::Timeout,
+                format!("the batch {name} is still {status} after {} days", how.deadline.as_hours() / 24),
+            )
+            .during("exchange", "Get-MigrationBatch")
+            .on(name)
+            .hint("look at Get-MigrationUser for rows without progress, then run again: the watch goes on"));
         }
         session.clock().sleep(how.every).await?;
     };
@@ -381,6 +386,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         name,
         json!({"status": status, "synced": state.synced, "failed": state.failed, "provisioned": state.provisioned.len()}),
     )?;
+    session.memory().failed_rows.extend(state.failed.clone());
     *batch.state() = state;
     step.end(if failed == 0 { format!("{synced} copied") } else { format!("{synced} copied, {failed} failed") });
     Ok(())
@@ -407,12 +413,14 @@ impl Change for RemoveBatch<'_> {
         let verdict = match status.as_deref() {
             None => Verdict::Same,
             Some(s) if s.eq_ignore_ascii_case("Removing") => Verdict::Same,
-            Some(s) if ["Syncing", "Starting", "Stopping"].iter().any(|r| s.eq_ignore_ascii_case(r)) => Verdict::Refused(
-                Failure::new(Kind::Conflict, format!("batch {} can't be removed while it is {s}", self.0))
-                    .during("exchange", "Remove-MigrationBatch")
-                    .on(self.0)
-                    .hint("watch it to its end first"),
-            ),
+            Some(s) if ["Syncing", "Starting", "Stopping"].iter().any(|r| s.eq_ignore_ascii_case(r)) => {
+                Verdict::Refused(
+                    Failure::new(Kind::Conflict, format!("batch {} can't be removed while it is {s}", self.0))
+                        .during("exchange", "Remove-MigrationBatch")
+                        .on(self.0)
+                        .hint("watch it to its end first"),
+                )
+            }
             Some(_) => Verdict::Differs(Value::Null),
         };
         Ok(vec![Observed { target: self.0.into(), before: json!({"status": status}), verdict }])

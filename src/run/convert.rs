@@ -49,7 +49,8 @@ impl Reshape {
         let cloud = self.cloud.get(&address_key(address));
         match self.way {
             Way::Convert => {
-                let cloud = cloud.ok_or_else(|| Refusal::new("there is no cloud mailbox", "watch the batch to its end"))?;
+                let cloud =
+                    cloud.ok_or_else(|| Refusal::new("there is no cloud mailbox", "watch the batch to its end"))?;
                 let plan = conversion::convert(entry, cloud, &self.initial_domain, Profile::MailUser)?;
                 Ok((plan.mods, plan.after))
             }
@@ -74,9 +75,9 @@ impl Change for Reshape {
     }
     fn way_back(&self) -> WayBack {
         match self.way {
-            Way::Convert => WayBack::Compensable(
-                "the inverse modify, until the store purges the old mailbox (30 days by default)",
-            ),
+            Way::Convert => {
+                WayBack::Compensable("the inverse modify, until the store purges the old mailbox (30 days by default)")
+            }
             Way::Release => WayBack::Reversible,
         }
     }
@@ -180,7 +181,11 @@ pub async fn convert(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Ve
 /// # Errors
 /// Those of the gate, Graph and SMTP; a row whose forwarding could not be taken
 /// back is a failure, for it is neither moved nor whole.
-pub async fn release(session: &Arc<Session>, mailboxes: &Mailboxes, reason: impl Fn(&str) -> Option<String>) -> Result<u64> {
+pub async fn release(
+    session: &Arc<Session>,
+    mailboxes: &Mailboxes,
+    reason: impl Fn(&str) -> Option<String>,
+) -> Result<u64> {
     if mailboxes.is_empty() {
         return Ok(0);
     }

@@ -45,7 +45,10 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
     if let Some(first) = unlicensed.first() {
         report.error(
             first,
-            format!("{} without a licence, {first} first: 30 days after it was made it is disconnected", plural(unlicensed.len(), "mailbox is", "mailboxes are")),
+            format!(
+                "{} without a licence, {first} first: 30 days after it was made it is disconnected",
+                plural(unlicensed.len(), "mailbox is", "mailboxes are")
+            ),
             "license::assign(…)",
         );
     }
@@ -62,8 +65,10 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
     }
     let configuration = services.directory.configuration().await?;
     let filter = format!("(&(objectClass=serviceConnectionPoint)(keywords={SCP_URL}))");
-    let points =
-        services.directory.search(&configuration, Scope::Subtree, &filter, &["cn", "serviceBindingInformation"]).await?;
+    let points = services
+        .directory
+        .search(&configuration, Scope::Subtree, &filter, &["cn", "serviceBindingInformation"])
+        .await?;
     let speaking = points.iter().filter(|p| p.has("serviceBindingInformation")).count();
     if speaking > 0 {
         report.warning(

@@ -127,10 +127,7 @@ pub trait Change: Send + Sync {
     /// Writes a group; answers in its order. For services that take many at
     /// once.
     fn apply_group<'a>(&'a self, session: &'a Session, group: Vec<&'a Observed>) -> BoxFuture<'a, Vec<Result<()>>> {
-        async move {
-            session.clock().fan_out(group, self.at_once(), |one| self.apply(session, one)).await
-        }
-        .boxed()
+        async move { session.clock().fan_out(group, self.at_once(), |one| self.apply(session, one)).await }.boxed()
     }
     /// How long a read may lag behind a write, in seconds of the session's
     /// clock; the read-back is repeated until then.
@@ -297,9 +294,8 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
     let mut after = read_back(session, change, group, &results).await?;
     // A lost answer may be a late one: look, and try again only under a guard.
     for _ in 0..2 {
-        let again: Vec<usize> = (0..group.len())
-            .filter(|i| in_doubt(results.get(*i)) && !is_same(after.get(*i)))
-            .collect();
+        let again: Vec<usize> =
+            (0..group.len()).filter(|i| in_doubt(results.get(*i)) && !is_same(after.get(*i))).collect();
         if again.is_empty() {
             break;
         }
@@ -324,13 +320,12 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
         let result = match result {
             // Whatever the answer was, the world is as it should be.
             Ok(()) | Err(Failure { kind: Kind::InDoubt | Kind::Conflict, .. }) if same => Ok(()),
-            Ok(()) => Err(Failure::new(
-                Kind::Conflict,
-                format!("{} was written, but reads back differently", one.target),
-            )
-            .on(&one.target)
-            .detail(format!("read back: {}", seen.before))
-            .hint("somebody else may be editing it; look at the object, then run again")),
+            Ok(()) => {
+                Err(Failure::new(Kind::Conflict, format!("{} was written, but reads back differently", one.target))
+                    .on(&one.target)
+                    .detail(format!("read back: {}", seen.before))
+                    .hint("somebody else may be editing it; look at the object, then run again"))
+            }
             Err(failure) => Err(failure),
         };
         let state = match &result {
@@ -440,9 +435,13 @@ impl Breaker {
         }
         let last = self.last.clone()?;
         let mut failure = last.clone();
-        failure.message =
-            format!("{operation} stopped after {done} of {total}: {} writes failed, the last with: {}", self.failed, last.message);
-        Some(failure.hint(last.hint.unwrap_or_else(|| "mend the cause, then run again; what is done stays done".into())))
+        failure.message = format!(
+            "{operation} stopped after {done} of {total}: {} writes failed, the last with: {}",
+            self.failed, last.message
+        );
+        Some(
+            failure.hint(last.hint.unwrap_or_else(|| "mend the cause, then run again; what is done stays done".into())),
+        )
     }
 }
 

@@ -195,7 +195,11 @@ pub async fn check(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Repo
         if user.usage_location.is_empty() && place.is_empty() {
             let reason = "no usage location, and a licence needs one";
             session.leave(address, reason)?;
-            report.aside(address, format!("{address}: {reason}"), "set usage_location in stagepost.toml, or at the user");
+            report.aside(
+                address,
+                format!("{address}: {reason}"),
+                "set usage_location in stagepost.toml, or at the user",
+            );
             aside.insert(address.to_lowercase());
         }
     }

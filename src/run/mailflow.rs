@@ -48,7 +48,11 @@ pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> R
             && text_of(get(row, "ConnectorType")).eq_ignore_ascii_case("OnPremises")
     };
     for domain in domains {
-        let serves = |names: Vec<String>| names.iter().any(|n| n == domain || n == "*" || n == &format!("*.{domain}") || n.ends_with(&format!(":{domain};1")));
+        let serves = |names: Vec<String>| {
+            names
+                .iter()
+                .any(|n| n == domain || n == "*" || n == &format!("*.{domain}") || n.ends_with(&format!(":{domain};1")))
+        };
         if !outbound.rows.iter().filter(enabled).any(|r| serves(list(get(r, "RecipientDomains")))) {
             report.error(
                 domain,
@@ -57,7 +61,11 @@ pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> R
             );
         }
         if !accepted.rows.iter().any(|r| text_of(get(r, "DomainName")).eq_ignore_ascii_case(domain)) {
-            report.error(domain, format!("{domain} is not an accepted domain"), "verify it first: domain::verify(domains)");
+            report.error(
+                domain,
+                format!("{domain} is not an accepted domain"),
+                "verify it first: domain::verify(domains)",
+            );
         }
     }
     if !inbound.rows.iter().any(|r| enabled(&r)) {
@@ -142,9 +150,12 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
             continue;
         }
         if let Some(gateway) = found.iter().flat_map(|s| &s.values).find_map(|v| routing::gateway_of(v)) {
-            return Err(Failure::new(Kind::Validation, format!("the mail of {domain} goes through a gateway ({gateway})"))
-                .on(domain)
-                .hint("leave its MX and change the gateway's delivery route to the tenant's host instead"));
+            return Err(Failure::new(
+                Kind::Validation,
+                format!("the mail of {domain} goes through a gateway ({gateway})"),
+            )
+            .on(domain)
+            .hint("leave its MX and change the gateway's delivery route to the tenant's host instead"));
         }
         if let Some(ttl) = found.map(|s| s.ttl)
             && ttl > SWITCH_TTL
@@ -277,7 +288,8 @@ async fn arrives(session: &Session, report: &mut Report, host: &str, domain: &st
         }
     }
     let filter = percent(&format!("internetMessageId eq {}", quoted(&id)));
-    let path = format!("/users/{}/messages?$filter={filter}&$select=id,internetMessageId,parentFolderId&$top=2", percent(to));
+    let path =
+        format!("/users/{}/messages?$filter={filter}&$select=id,internetMessageId,parentFolderId&$top=2", percent(to));
     let found = until(session, SignedDuration::from_mins(1), SignedDuration::from_mins(30), || async {
         match session.services().graph.get(&path).await {
             Ok(answer) => Ok(answer["value"].as_array().is_some_and(|v| !v.is_empty())),
@@ -326,7 +338,14 @@ pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String]) -> Res
     every(outcomes)?;
     if changed > 0 {
         for domain in domains {
-            agreed(session, &format!("autodiscover.{domain}"), RecordType::CNAME, std::slice::from_ref(&value), old.max(3600)).await?;
+            agreed(
+                session,
+                &format!("autodiscover.{domain}"),
+                RecordType::CNAME,
+                std::slice::from_ref(&value),
+                old.max(3600),
+            )
+            .await?;
         }
     }
     step.end(match changed {

@@ -25,10 +25,8 @@ use crate::wire::attributes::{address_key, dn_key, primary_smtp};
 pub async fn capture(session: &Arc<Session>, list: &Mailboxes) -> Result<Vec<(String, String)>> {
     let step = session.step("permissions::capture", plural(list.len(), "mailbox", "mailboxes"));
     let everybody = recipients::everybody(session).await?;
-    let by_dn: BTreeMap<String, String> = everybody
-        .iter()
-        .filter_map(|e| Some((dn_key(&e.dn), primary_smtp(&e.texts("proxyAddresses"))?)))
-        .collect();
+    let by_dn: BTreeMap<String, String> =
+        everybody.iter().filter_map(|e| Some((dn_key(&e.dn), primary_smtp(&e.texts("proxyAddresses"))?))).collect();
     let wanted: std::collections::BTreeSet<String> = list.addresses().iter().map(|a| address_key(a)).collect();
     let mut pairs = Vec::new();
     for entry in &everybody {

@@ -57,11 +57,8 @@ pub async fn preflight(session: &Arc<Session>) -> Result<Report> {
 async fn rights(session: &Session, report: &mut Report) {
     match session.services().exchange.allowed_cmdlets().await {
         Ok(allowed) => {
-            let missing: Vec<&str> = NEEDED
-                .iter()
-                .copied()
-                .filter(|n| !allowed.iter().any(|a| a.eq_ignore_ascii_case(n)))
-                .collect();
+            let missing: Vec<&str> =
+                NEEDED.iter().copied().filter(|n| !allowed.iter().any(|a| a.eq_ignore_ascii_case(n))).collect();
             if !missing.is_empty() {
                 report.error(
                     "",
@@ -91,7 +88,11 @@ async fn tenant(session: &Session, report: &mut Report) {
     let last = organization["onPremisesLastSyncDateTime"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
     if last.is_none_or(|l| session.now().duration_since(l) > STALE) {
         let when = last.map_or("never".to_owned(), |l| l.strftime("%Y-%m-%d %H:%M").to_string());
-        report.warning("", format!("the last synchronization ended {when} UTC"), "look at the synchronization server; people of the list may be missing in the cloud");
+        report.warning(
+            "",
+            format!("the last synchronization ended {when} UTC"),
+            "look at the synchronization server; people of the list may be missing in the cloud",
+        );
     }
 }
 
@@ -132,7 +133,11 @@ async fn directory(session: &Session, report: &mut Report) {
 
 fn kind_of(session: &Session, report: &mut Report, servers: &[Entry]) {
     if servers.is_empty() {
-        report.error("", "no Exchange server is in the directory", "bind to a domain controller of the forest that holds Exchange");
+        report.error(
+            "",
+            "no Exchange server is in the directory",
+            "bind to a domain controller of the forest that holds Exchange",
+        );
         return;
     }
     let mut newest: Option<Version> = None;
@@ -145,7 +150,11 @@ fn kind_of(session: &Session, report: &mut Report, servers: &[Entry]) {
             }
             None => report.warning(
                 &server.text("cn").unwrap_or_default(),
-                format!("the version of {} is not known: {}", server.text("cn").unwrap_or_default(), server.text("serialNumber").unwrap_or_default()),
+                format!(
+                    "the version of {} is not known: {}",
+                    server.text("cn").unwrap_or_default(),
+                    server.text("serialNumber").unwrap_or_default()
+                ),
                 "look at its serialNumber in the directory",
             ),
         }
@@ -177,7 +186,11 @@ async fn proxy(session: &Session, report: &mut Report) {
             if !probe.schemes.iter().any(|s| s.eq_ignore_ascii_case(&source.authentication)) {
                 report.error(
                     &source.rpc_proxy,
-                    format!("the RPC proxy offers {}, the profile wants {}", words(&probe.schemes), source.authentication),
+                    format!(
+                        "the RPC proxy offers {}, the profile wants {}",
+                        words(&probe.schemes),
+                        source.authentication
+                    ),
                     "switch Basic authentication on for Outlook Anywhere, or change authentication in the profile",
                 );
             }

@@ -92,7 +92,8 @@ pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Res
         .unwrap_or_default();
     let target = format!("{cmdlet} {identity}").trim().to_owned();
     approve(session, &format!("Call {target}? It has no before-image and can't be taken back by stagepost.")).await?;
-    let change = Once { operation: "exchange::invoke", target, call: Call::Invoke(cmdlet, params), answer: Default::default() };
+    let change =
+        Once { operation: "exchange::invoke", target, call: Call::Invoke(cmdlet, params), answer: Default::default() };
     one(gate::pass(session, &change, None).await?)?;
     let answer = change.answer.into_inner().ok().flatten().unwrap_or_default();
     Ok(answer["rows"].clone())

@@ -123,7 +123,11 @@ pub fn image(entry: &Entry) -> Value {
     for (name, values) in entry.iter() {
         let texts: Option<Vec<&str>> = values
             .iter()
-            .map(|v| std::str::from_utf8(v).ok().filter(|t| !t.contains(|c: char| c.is_control() && c != '\n' && c != '\r' && c != '\t')))
+            .map(|v| {
+                std::str::from_utf8(v)
+                    .ok()
+                    .filter(|t| !t.contains(|c: char| c.is_control() && c != '\n' && c != '\r' && c != '\t'))
+            })
             .collect();
         let value = match texts {
             Some(mut texts) => {
@@ -177,10 +181,7 @@ const USER: &str = "id,userPrincipalName,displayName,mail,proxyAddresses,usageLo
 pub async fn cloud(session: &Session) -> Result<Cloud> {
     let services = session.services();
     let path = format!("/users?$select={USER}&$top=999");
-    let recipients = services.exchange.invoke(
-        "Get-Recipient",
-        vec![("ResultSize".into(), Param::from("Unlimited"))],
-    );
+    let recipients = services.exchange.invoke("Get-Recipient", vec![("ResultSize".into(), Param::from("Unlimited"))]);
     let (users, recipients) = try_join!(services.graph.get_all(&path), recipients)?;
     let mut types: BTreeMap<String, String> = BTreeMap::new();
     for row in &recipients.rows {
@@ -242,7 +243,12 @@ fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> InCloud {
         synced: user["onPremisesSyncEnabled"].as_bool().unwrap_or(false),
         conflicts: list("onPremisesProvisioningErrors")
             .iter()
-            .map(|e| (e["propertyCausingError"].as_str().unwrap_or_default().to_owned(), e["value"].as_str().unwrap_or_default().to_owned()))
+            .map(|e| {
+                (
+                    e["propertyCausingError"].as_str().unwrap_or_default().to_owned(),
+                    e["value"].as_str().unwrap_or_default().to_owned(),
+                )
+            })
             .collect(),
     }
 }
@@ -262,8 +268,7 @@ pub async fn cloud_mailboxes(session: &Session) -> Result<BTreeMap<String, Cloud
         let Some(guid) = Guid::parse(&text_of(get(row, "ExchangeGuid"))).filter(|g| *g != Guid::NIL) else { continue };
         let proxies: Vec<String> =
             get(row, "EmailAddresses").as_array().map(|l| l.iter().map(text_of).collect()).unwrap_or_default();
-        let mailbox =
-            CloudMailbox { legacy_dn: text_of(get(row, "LegacyExchangeDN")), guid, proxies: proxies.clone() };
+        let mailbox = CloudMailbox { legacy_dn: text_of(get(row, "LegacyExchangeDN")), guid, proxies: proxies.clone() };
         for proxy in proxies.iter().filter(|p| p.get(..5).is_some_and(|k| k.eq_ignore_ascii_case("smtp:"))) {
             mailboxes.insert(address_key(proxy), mailbox.clone());
         }
@@ -276,7 +281,12 @@ pub async fn cloud_mailboxes(session: &Session) -> Result<BTreeMap<String, Cloud
 ///
 /// # Errors
 /// Those of the question, or of the clock.
-pub async fn until<F, Fut>(session: &Session, pause: SignedDuration, at_most: SignedDuration, mut holds: F) -> Result<bool>
+pub async fn until<F, Fut>(
+    session: &Session,
+    pause: SignedDuration,
+    at_most: SignedDuration,
+    mut holds: F,
+) -> Result<bool>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<bool>>,

@@ -151,7 +151,12 @@ impl Report {
         let Some(first) = grave.first() else { return Ok(()) };
         let mut failure = Failure::new(
             Kind::Findings,
-            format!("{} found {} that concerns everybody: {}", self.check, plural(grave.len(), "thing", "things"), first.message),
+            format!(
+                "{} found {} that concerns everybody: {}",
+                self.check,
+                plural(grave.len(), "thing", "things"),
+                first.message
+            ),
         )
         .hint(if first.hint.is_empty() { "mend it, then run again" } else { &first.hint });
         if grave.len() > 1 {

@@ -40,6 +40,8 @@ pub struct Session {
 pub struct Memory {
     /// Rows left where they are: address → reason.
     pub left: BTreeMap<String, String>,
+    /// What the service said about rows that failed: address → its words.
+    pub failed_rows: BTreeMap<String, String>,
     /// Objects whose baseline stands in the journal.
     pub baselines: BTreeSet<String>,
     /// Effective writes so far.
@@ -170,8 +172,7 @@ impl Session {
     /// # Errors
     /// The journal can't be written.
     pub fn record(&self, kind: EventKind, operation: &str, target: &str, body: Value) -> Result<()> {
-        let event =
-            Event { kind, time: self.now(), operation: operation.into(), target: target.into(), body };
+        let event = Event { kind, time: self.now(), operation: operation.into(), target: target.into(), body };
         self.journal.append(&[event]).map(|_| ())
     }
 
@@ -193,10 +194,15 @@ impl Session {
         self.record(EventKind::Left, "left", &key, json!({"reason": reason}))
     }
 
+    /// A number for a step that somebody else tells about.
+    pub fn next_step(&self) -> u64 {
+        self.steps.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// Begins a step that people see; ended by [`Step::end`], or as failed when
     /// it is dropped.
     pub fn step(self: &Arc<Self>, primitive: &str, subject: impl Into<String>) -> Step {
-        let id = self.steps.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.next_step();
         self.note(What::StepBegan { id, primitive: primitive.into(), subject: subject.into() });
         Step { session: self.clone(), id, ended: false, writes: self.memory().writes }
     }

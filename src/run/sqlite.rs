@@ -164,9 +164,8 @@ impl Journal for SqliteJournal {
                 let time: String = r.get(3)?;
                 let body: String = r.get(6)?;
                 let kind: String = r.get(2)?;
-                let wrong = |column| {
-                    rusqlite::Error::InvalidColumnType(column, "event".into(), rusqlite::types::Type::Text)
-                };
+                let wrong =
+                    |column| rusqlite::Error::InvalidColumnType(column, "event".into(), rusqlite::types::Type::Text);
                 Ok(Stored {
                     number: r.get::<_, i64>(0)?.unsigned_abs(),
                     run: r.get(1)?,
@@ -183,7 +182,9 @@ impl Journal for SqliteJournal {
             rows.collect()
         };
         read().map_err(|e| {
-            Failure::new(base::Kind::Local, "the journal can't be read").detail(e.to_string()).hint("restore .stagepost from a copy")
+            Failure::new(base::Kind::Local, "the journal can't be read")
+                .detail(e.to_string())
+                .hint("restore .stagepost from a copy")
         })
     }
 

@@ -32,11 +32,8 @@ pub async fn synchronize(session: &Arc<Session>, list: &Mailboxes) -> Result<Rep
     let told = std::sync::atomic::AtomicBool::new(false);
     until(session, PAUSE, PATIENCE, || async {
         let cloud = recipients::cloud(session).await?;
-        let absent: BTreeSet<String> = addresses
-            .iter()
-            .filter(|a| cloud.person(a).is_none_or(|p| p.recipient_type.is_empty()))
-            .cloned()
-            .collect();
+        let absent: BTreeSet<String> =
+            addresses.iter().filter(|a| cloud.person(a).is_none_or(|p| p.recipient_type.is_empty())).cloned().collect();
         step.progress(addresses.len() - absent.len(), addresses.len(), "mailboxes", "known to the cloud");
         let done = absent.is_empty();
         if !done && !told.swap(true, std::sync::atomic::Ordering::Relaxed) {
@@ -98,8 +95,7 @@ pub async fn cycle_after(session: &Session, since: Timestamp) -> Result<bool> {
     let mut ignored = Report::default();
     start_cycle(session, &mut ignored).await?;
     until(session, PAUSE, PATIENCE, || async {
-        let answer =
-            session.services().graph.get("/organization?$select=id,onPremisesLastSyncDateTime").await?;
+        let answer = session.services().graph.get("/organization?$select=id,onPremisesLastSyncDateTime").await?;
         let last = answer["value"][0]["onPremisesLastSyncDateTime"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
         Ok(last.is_some_and(|l| l > since))
     })

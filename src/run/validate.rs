@@ -30,11 +30,8 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
         session.services().graph.get_all("/domains"),
     )?;
     let people: Vec<OnPremises> = entries.iter().map(recipients::facts).collect();
-    let in_batches: BTreeMap<String, String> = users
-        .rows
-        .iter()
-        .map(|u| (address_key(&text_of(get(u, "Identity"))), text_of(get(u, "BatchId"))))
-        .collect();
+    let in_batches: BTreeMap<String, String> =
+        users.rows.iter().map(|u| (address_key(&text_of(get(u, "Identity"))), text_of(get(u, "BatchId")))).collect();
     let verified: BTreeSet<String> = domains
         .iter()
         .filter(|d| d["isVerified"].as_bool() == Some(true))

@@ -47,7 +47,11 @@ impl Change for CarryHome {
             .map(|target| Observed {
                 target: target.clone(),
                 before: Value::Null,
-                verdict: if done.contains(target) { Verdict::Same } else { Verdict::Differs(json!({"delivered": true})) },
+                verdict: if done.contains(target) {
+                    Verdict::Same
+                } else {
+                    Verdict::Differs(json!({"delivered": true}))
+                },
             })
             .collect())
     }

@@ -126,9 +126,12 @@ impl Change for SwapSets {
             let target = key(&set.name, set.kind);
             let verdict = match (wanted(set, found.as_ref()), &found) {
                 (None, _) => Verdict::Refused(
-                    Failure::new(Kind::NotFound, format!("there is no {} record for {}", set.kind, relative(&set.name)))
-                        .during("dns", "lookup")
-                        .on(relative(&set.name)),
+                    Failure::new(
+                        Kind::NotFound,
+                        format!("there is no {} record for {}", set.kind, relative(&set.name)),
+                    )
+                    .during("dns", "lookup")
+                    .on(relative(&set.name)),
                 ),
                 (Some(new), Some(old)) if new == *old => Verdict::Same,
                 (Some(new), _) => Verdict::Differs(image(Some(&new))),
@@ -225,8 +228,13 @@ pub async fn agreed(session: &Session, name: &str, kind: RecordType, values: &[S
         return Ok(());
     }
     let behind = lagging.into_inner().unwrap_or_default();
-    Err(Failure::new(Kind::Timeout, format!("the new {kind} record of {} is not seen by {}", relative(name), behind.join(", ")))
-        .during("dns", "lookup")
-        .on(relative(name))
-        .hint("the change itself is done; look whether a resolver keeps records too long or answers from a copy of the zone"))
+    Err(Failure::new(
+        Kind::Timeout,
+        format!("the new {kind} record of {} is not seen by {}", relative(name), behind.join(", ")),
+    )
+    .during("dns", "lookup")
+    .on(relative(name))
+    .hint(
+        "the change itself is done; look whether a resolver keeps records too long or answers from a copy of the zone",
+    ))
 }
