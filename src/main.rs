@@ -1,2 +1,7 @@
 //! Parses, runs, sets the exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(stagepost::cli::main(std::env::args_os()))
+}

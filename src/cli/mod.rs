@@ -1,3 +1,102 @@
-//! To be written.
+//! The command line: one file for each verb. A verb gathers what it needs,
+//! calls, and answers an exit code; only `main` exits.
 
 pub mod args;
+mod check;
+mod drive;
+mod environment;
+mod explain;
+mod lab;
+mod lists;
+mod rehearse;
+mod repl;
+mod run;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use tokio::runtime::Runtime;
+
+use crate::base::{Failure, Kind, Result};
+use crate::ui::Ui;
+use args::{Cli, Verb};
+
+/// What every verb works with.
+pub(crate) struct Context {
+    /// The only writer to the terminal.
+    pub ui: Arc<Ui>,
+    /// Whether JSON lines are wanted.
+    pub json: bool,
+}
+
+/// How a verb ends when it can't go on.
+pub(crate) enum Ended {
+    /// A failure that has not been told yet.
+    Failed(Failure),
+    /// Everything has been told; only the code is left.
+    Told(u8),
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Ended::Failed(failure)
+    }
+}
+
+/// Parses, dispatches, tells what failed, and answers the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; the rest is usage.
+            let code = u8::from(error.use_stderr()) * 2;
+            // A closed pipe is nobody's fault.
+            let _ = error.print();
+            return code;
+        }
+    };
+    let json = cli.global.json;
+    let ui = Arc::new(Ui::standard(json, cli.global.color).with_verbosity(cli.global.verbosity()));
+    let context = Context { ui: ui.clone(), json };
+    let answer = match cli.verb {
+        Verb::Rehearse(args) => rehearse::rehearse(&context, &args),
+        Verb::Run(args) => run::run(&context, &args),
+        Verb::Repl(args) => repl::repl(&context, &args),
+        Verb::Lab(args) => lab::lab(&context, &args),
+        Verb::Check(args) => check::check(&context, &args),
+        Verb::Explain(args) => explain::explain(&context, &args),
+    };
+    let code = match answer {
+        Ok(code) | Err(Ended::Told(code)) => code,
+        Err(Ended::Failed(failure)) => {
+            ui.error(&failure, None);
+            code_of(failure.kind)
+        }
+    };
+    ui.finish();
+    code
+}
+
+/// The exit code of a failure.
+pub(crate) fn code_of(kind: Kind) -> u8 {
+    match kind {
+        Kind::Usage => 2,
+        Kind::Findings | Kind::Validation => 3,
+        Kind::InDoubt => 4,
+        Kind::Approval => 5,
+        Kind::Cancelled => 130,
+        _ => 1,
+    }
+}
+
+/// The runtime that carries all I/O of the process.
+pub(crate) fn runtime(threads: Option<u16>) -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(usize::from(threads));
+    }
+    builder.enable_all().build().map_err(|e| {
+        Failure::new(Kind::Local, "the system gives no threads").detail(e.to_string()).hint("look at the limits of this user")
+    })
+}

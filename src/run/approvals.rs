@@ -55,8 +55,8 @@ pub async fn approve(session: &Session, text: &str) -> Result<()> {
 
 /// Answers after a working day of the lab; refuses what it was told to.
 pub struct Rehearsed {
-    /// Approvals whose text holds this are refused.
-    pub deny: Option<String>,
+    /// Approvals whose text holds one of these are refused.
+    pub deny: Vec<String>,
 }
 
 #[async_trait]
@@ -65,7 +65,8 @@ impl Approver for Rehearsed {
         let until = working_day_later(session.now());
         session.note(What::Waiting { reason: "the approval".into(), until });
         session.clock().sleep_until(until).await?;
-        let refused = self.deny.as_ref().is_some_and(|d| text.to_lowercase().contains(&d.to_lowercase()));
+        let lower = text.to_lowercase();
+        let refused = self.deny.iter().any(|d| lower.contains(&d.to_lowercase()));
         Ok(Some(Answer { granted: !refused, by: "rehearsal".into() }))
     }
 }
@@ -99,18 +100,33 @@ pub fn working_day_later(now: Timestamp) -> Timestamp {
         .unwrap_or_else(|_| now.checked_add(SignedDuration::from_hours(24)).unwrap_or(now))
 }
 
-/// Answers yes to what was approved on the command line, and nobody else.
+/// Answers what was said on the command line, and asks whoever sits at the
+/// terminal for the rest.
 pub struct Beforehand {
-    /// Parts of texts; an empty one matches everything.
-    pub approved: Vec<String>,
+    /// Parts of texts that are granted.
+    pub approve: Vec<String>,
+    /// Parts of texts that are refused; stronger than the others.
+    pub deny: Vec<String>,
+    /// Asks a person; `None` where there is none.
+    pub person: Option<Box<dyn Fn(&str) -> Option<bool> + Send + Sync>>,
 }
 
 #[async_trait]
 impl Approver for Beforehand {
     async fn ask(&self, _session: &Session, text: &str) -> Result<Option<Answer>> {
         let lower = text.to_lowercase();
-        let yes = self.approved.iter().any(|a| lower.contains(&a.to_lowercase()));
-        Ok(yes.then(|| Answer { granted: true, by: "--approve".into() }))
+        let said = |parts: &[String]| parts.iter().any(|p| lower.contains(&p.to_lowercase()));
+        if said(&self.deny) {
+            return Ok(Some(Answer { granted: false, by: "--deny".into() }));
+        }
+        if said(&self.approve) {
+            return Ok(Some(Answer { granted: true, by: "--approve".into() }));
+        }
+        let Some(person) = &self.person else { return Ok(None) };
+        // A question at the terminal blocks; the runtime's other threads go on.
+        let answer = tokio::task::block_in_place(|| person(text));
+        let user = std::env::var("USER").unwrap_or_else(|_| "the terminal".into());
+        Ok(answer.map(|granted| Answer { granted, by: user }))
     }
 }
 

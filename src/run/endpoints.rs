@@ -62,7 +62,7 @@ impl Change for EnsureEndpoint {
     async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
         let source = &session.profile().source;
         let exchange = &session.services().exchange;
-        let password = &session.services().secrets().source;
+        let password = session.source_password();
         let credential = exchange.credential(&source.account, password).await?;
         let mut params: Params = Vec::new();
         let fresh = observed.before.is_null();

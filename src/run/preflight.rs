@@ -213,7 +213,7 @@ async fn availability(session: &Session, report: &mut Report) {
     let source = &session.profile().source;
     let exchange = &session.services().exchange;
     let tested = async {
-        let credential = exchange.credential(&source.account, &session.services().secrets().source).await?;
+        let credential = exchange.credential(&source.account, session.source_password()).await?;
         let params = vec![
             ("ExchangeOutlookAnywhere".into(), Param::Bool(true)),
             ("ExchangeServer".into(), Param::from(source.exchange_server.as_str())),

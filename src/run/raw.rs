@@ -16,7 +16,7 @@ use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients::image;
 use super::session::Session;
 use crate::base::{Failure, Kind, Result};
-use crate::services::exchange::{self, Reply};
+use crate::services::exchange::{Exchange, Reply};
 use crate::wire::attributes::{Mod, dn_key};
 use crate::wire::invoke::Params;
 
@@ -75,7 +75,7 @@ impl Change for Once<'_> {
 /// # Errors
 /// Those of Exchange; `approval` for one that writes.
 pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Result<Value> {
-    if exchange::is_read(cmdlet) {
+    if Exchange::is_read(cmdlet) {
         let Reply { rows, warnings, .. } = session.services().exchange.invoke(cmdlet, params).await?;
         for text in warnings {
             session.note(super::narrate::What::Warned { text, hint: String::new() });

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use super::approvals::Approver;
 use super::journal::{Event, Journal, Kind as EventKind};
 use super::narrate::{Narrator, Note, What};
-use crate::base::{Cancel, Clock, Result, Timestamp};
+use crate::base::{Cancel, Clock, Result, Secret, Timestamp};
 use crate::migration::project::Project;
 use crate::services::Services;
 use crate::wire::profile::Profile;
@@ -25,6 +25,7 @@ pub struct Session {
     project_folder: PathBuf,
     out: PathBuf,
     services: Services,
+    source_password: Secret,
     clock: Clock,
     cancel: RwLock<Cancel>,
     narrator: Arc<dyn Narrator>,
@@ -62,6 +63,9 @@ pub struct Parts {
     pub out: PathBuf,
     /// The clients.
     pub services: Services,
+    /// Password of the migration account; travels sealed in the endpoint's
+    /// credential.
+    pub source_password: Secret,
     /// The only source of time.
     pub clock: Clock,
     /// Who hears the notes.
@@ -83,6 +87,7 @@ impl Session {
             project_folder: parts.project_folder,
             out: parts.out,
             services: parts.services,
+            source_password: parts.source_password,
             clock: parts.clock,
             cancel: RwLock::new(Cancel::new()),
             narrator: parts.narrator,
@@ -117,6 +122,11 @@ impl Session {
     /// The clients.
     pub fn services(&self) -> &Services {
         &self.services
+    }
+
+    /// Password of the migration account.
+    pub fn source_password(&self) -> &Secret {
+        &self.source_password
     }
 
     /// The only source of time.

@@ -1,0 +1,108 @@
+//! Runs a script to its end, with an ear for Ctrl-C.
+//!
+//! The first Ctrl-C asks the run to end: no new write begins, those in flight
+//! end or are recorded in doubt. A second one leaves at once.
+
+use std::sync::Arc;
+
+use rhai::Dynamic;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::Context;
+use super::lists::Script;
+use crate::base::{Failure, Kind};
+use crate::host::frames::{ScriptError, plain, plain_problem};
+use crate::host::{Host, Library};
+use crate::run::Session;
+
+/// How a script ended.
+pub(crate) enum End {
+    /// It came to its end, with its last value.
+    Done(Dynamic),
+    /// It failed; told already.
+    Failed(Box<ScriptError>),
+    /// A second Ctrl-C.
+    Left,
+}
+
+/// Runs the script on a thread of its own.
+pub(crate) fn script(
+    context: &Context,
+    runtime: &Runtime,
+    session: &Arc<Session>,
+    library: Library,
+    script: &Script,
+) -> End {
+    let (send, ended) = oneshot::channel();
+    let name = script.name.clone();
+    let text = script.text.clone();
+    let own = session.clone();
+    std::thread::spawn(move || {
+        let mut host = Host::new(own, library);
+        // Nobody listens only after a second Ctrl-C.
+        let _ = send.send(host.run_text(&name, &text));
+    });
+    let answer = runtime.block_on(async {
+        tokio::pin!(ended);
+        let mut presses = 0;
+        loop {
+            tokio::select! {
+                answer = &mut ended => return Some(answer),
+                pressed = tokio::signal::ctrl_c() => {
+                    if pressed.is_err() {
+                        // No signals on this system: just wait.
+                        return Some(ended.await);
+                    }
+                    presses += 1;
+                    if presses > 1 {
+                        return None;
+                    }
+                    session.cancel().cancel();
+                    context.ui.status("ending: no new write begins; press Ctrl-C again to leave at once");
+                }
+            }
+        }
+    });
+    match answer {
+        None => End::Left,
+        Some(Ok(Ok(value))) => End::Done(value),
+        Some(Ok(Err(error))) => {
+            tell(context, &error);
+            End::Failed(Box::new(error))
+        }
+        Some(Err(_)) => {
+            let error = ScriptError::bare(Failure::internal("the script's thread ended without an answer"));
+            tell(context, &error);
+            End::Failed(Box::new(error))
+        }
+    }
+}
+
+/// Tells why a script failed, with its frames.
+pub(crate) fn tell(context: &Context, error: &ScriptError) {
+    if error.failure.kind == Kind::Cancelled {
+        context.ui.status("cancelled");
+        return;
+    }
+    let frames = if error.problems.is_empty() {
+        frames_of(error)
+    } else {
+        error.problems.iter().map(plain_problem).collect::<Vec<_>>().join("\n")
+    };
+    let frames = frames.trim_end();
+    context.ui.error(&error.failure, (!frames.is_empty()).then_some(frames));
+}
+
+/// The frames without the head line and the hint, which the terminal's writer
+/// sets itself.
+fn frames_of(error: &ScriptError) -> String {
+    if error.frames.is_empty() {
+        return String::new();
+    }
+    // The head, the detail and the hint are set by the terminal's writer.
+    let mut bare = error.clone();
+    bare.failure.detail = None;
+    bare.failure.hint = None;
+    plain(&bare).lines().skip_while(|l| l.starts_with("error:")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,128 @@
+//! From a profile to a session: secrets, dialer, clients, clock, journal.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::base::{Clock, Failure, Kind, Result, Timestamp};
+use crate::migration::project::Project;
+use crate::run::approvals::Approver;
+use crate::run::journal::Owner;
+use crate::run::narrate::{Narrator, Note};
+use crate::run::sqlite::SqliteJournal;
+use crate::run::{Parts, Session};
+use crate::services::{Dialer, LabClock, Secrets, Services};
+use crate::wire::log::Tap;
+use crate::wire::profile::Profile;
+
+/// What a session is opened with.
+pub(crate) struct Opening<'a> {
+    pub profile: &'a Path,
+    pub project: Project,
+    pub project_folder: &'a Path,
+    pub journal_folder: &'a Path,
+    pub out: &'a Path,
+    pub approver: Arc<dyn Approver>,
+    pub narrator: Arc<dyn Narrator>,
+    pub tap: Option<Arc<dyn Tap>>,
+    pub handle: Handle,
+}
+
+/// A session, and the lab's control where one stands behind the profile.
+pub(crate) struct Opened {
+    pub session: Arc<Session>,
+    pub control: Option<Arc<LabClock>>,
+}
+
+/// Reads a profile.
+pub(crate) fn profile(path: &Path) -> Result<Profile> {
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Failure::new(Kind::Usage, format!("the profile {} can't be read", path.display()))
+            .detail(e.to_string())
+            .hint("`stagepost lab` writes one for a lab; see docs/profile.md for a tenant's")
+    })?;
+    Profile::parse(&text).map_err(|e| {
+        Failure::new(Kind::Usage, format!("the profile {} has a fault", path.display()))
+            .detail(e)
+            .hint("see docs/profile.md")
+    })
+}
+
+/// Opens a session.
+pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
+    let profile = profile(opening.profile)?;
+    let folder = opening.profile.parent().unwrap_or(Path::new("."));
+    let secrets = Secrets::read(&profile, folder)?;
+    let ca = match &profile.lab {
+        Some(lab) => {
+            let path = folder.join(&lab.ca);
+            let pem = std::fs::read_to_string(&path).map_err(|e| {
+                Failure::new(Kind::Usage, format!("the lab's certificate authority {} can't be read", path.display()))
+                    .detail(e.to_string())
+                    .hint("start `stagepost lab` again: it writes the profile and this file together")
+            })?;
+            Some(pem)
+        }
+        None => None,
+    };
+    let dialer = Dialer::new(&profile, ca.as_deref())?;
+    let control = match &profile.lab {
+        Some(lab) => Some(Arc::new(LabClock::new(&dialer, &lab.control)?)),
+        None => None,
+    };
+    let clock = match &control {
+        Some(control) => Clock::driven(control.clone(), control.now().await?),
+        None => Clock::system(),
+    };
+    let source_password = secrets.source.clone();
+    let services = Services::new(&profile, secrets, clock.clone(), opening.tap)?;
+    let owner = Owner {
+        project: opening.project.name.clone(),
+        tenant: profile.tenant.id.clone(),
+        run: run_id(Timestamp::now()),
+    };
+    let journal = SqliteJournal::open(&opening.journal_folder.join(".stagepost"), owner)?;
+    let session = Session::new(Parts {
+        profile,
+        project: opening.project,
+        project_folder: opening.project_folder.to_path_buf(),
+        out: opening.out.to_path_buf(),
+        services,
+        source_password,
+        clock,
+        narrator: opening.narrator,
+        journal: Arc::new(journal),
+        approver: opening.approver,
+        handle: opening.handle,
+    });
+    Ok(Opened { session, control })
+}
+
+/// `20261120-094512-417`: when a run began, by the system's clock.
+fn run_id(now: Timestamp) -> String {
+    now.strftime("%Y%m%d-%H%M%S-%3f").to_string()
+}
+
+/// Hands each note to several.
+pub(crate) struct Both(pub Vec<Arc<dyn Narrator>>);
+
+impl Narrator for Both {
+    fn note(&self, note: &Note) {
+        for narrator in &self.0 {
+            narrator.note(note);
+        }
+    }
+}
+
+/// The project of a folder: its `stagepost.toml`, if there is one.
+pub(crate) fn project(folder: &Path) -> Result<Option<Project>> {
+    let path = folder.join("stagepost.toml");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Project::parse(&text).map(Some).map_err(|e| {
+            Failure::new(Kind::Usage, format!("{} has a fault", path.display())).detail(e).hint("see docs/project.md")
+        }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Failure::new(Kind::Usage, format!("{} can't be read", path.display())).detail(e.to_string())),
+    }
+}

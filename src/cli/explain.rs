@@ -1,0 +1,62 @@
+//! `stagepost explain`: a primitive or a rule, from its record.
+
+use super::args::Explain;
+use super::{Context, Ended};
+use crate::api::{self, declare::Primitive};
+use crate::base::{Failure, Kind};
+use crate::migration::rules;
+
+/// Prints the record; all names without one.
+pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8, Ended> {
+    let Some(name) = &args.name else {
+        let rows: Vec<Vec<String>> =
+            api::all().iter().map(|p| vec![p.full_name(), p.effect.word().to_owned(), p.summary.to_owned()]).collect();
+        context.ui.table(&["primitive", "effect", "what it does"], &rows);
+        return Ok(0);
+    };
+    if let Some(primitive) = api::all().into_iter().find(|p| p.full_name() == *name || p.name == name) {
+        context.ui.print(&of_primitive(primitive));
+        return Ok(0);
+    }
+    if let Some(rule) = rules::rule(name) {
+        context.ui.print(&format!(
+            "{} ({}): {}\n\nCause: {}\nRemedy: {}\nSource: {}\n",
+            rule.id,
+            rule.severity.word(),
+            rule.meaning,
+            rule.cause,
+            rule.remedy,
+            rule.source
+        ));
+        return Ok(0);
+    }
+    let near = api::all()
+        .into_iter()
+        .map(Primitive::full_name)
+        .min_by_key(|n| strsim::damerau_levenshtein(n, name))
+        .unwrap_or_default();
+    Err(Failure::new(Kind::Usage, format!("there is no primitive and no rule {name}"))
+        .hint(format!("did you mean `{near}`? `stagepost explain` lists all"))
+        .into())
+}
+
+fn of_primitive(p: &Primitive) -> String {
+    let mut out = format!("{}\n\n{}. {}\n", p.signature(), p.summary, p.about);
+    if !p.args.is_empty() {
+        out.push_str("\nArguments\n");
+        for arg in p.args {
+            out.push_str(&format!("  {}: {}. {}\n", arg.name, arg.kind, arg.about));
+        }
+    }
+    out.push_str(&format!("\nEffect: {}\n", p.effect.word()));
+    if !p.way_back.is_empty() {
+        out.push_str(&format!("Way back: {}\n", p.way_back));
+    }
+    if !p.failures.is_empty() {
+        let kinds: Vec<&str> = p.failures.iter().map(|k| k.word()).collect();
+        out.push_str(&format!("Failures: {}\n", kinds.join(", ")));
+    }
+    let example: Vec<String> = p.example.lines().map(|l| format!("  {l}")).collect();
+    out.push_str(&format!("\nExample\n{}\n", example.join("\n")));
+    out
+}

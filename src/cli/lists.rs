@@ -1,0 +1,110 @@
+//! The customer's list and script, as named on the command line.
+
+use std::path::{Path, PathBuf};
+
+use super::{Context, Ended};
+use crate::base::{Failure, Kind};
+use crate::host::bundled;
+use crate::migration::list::Mailboxes;
+use crate::migration::read;
+use crate::migration::rules::{Finding, Severity};
+use crate::ui::Spot;
+
+/// Reads a list; every fault is told in one pass.
+pub(crate) fn list(context: &Context, path: &Path) -> Result<Mailboxes, Ended> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|e| {
+        let mut failure = crate::api::mailboxes::unreadable(&name, &e);
+        failure.kind = Kind::Usage;
+        failure
+    })?;
+    let (list, findings) = read::read_with_warnings(&name, &bytes);
+    let spots: Vec<Spot> = findings.iter().map(spot).collect();
+    if !spots.is_empty() {
+        context.ui.findings(&spots);
+    }
+    list.ok_or_else(|| {
+        let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
+        let count = crate::run::report::plural(errors, "fault", "faults");
+        Ended::Failed(
+            Failure::new(Kind::Validation, format!("the list {name} has {count}; nothing was done"))
+                .hint("mend the lines above, then run again"),
+        )
+    })
+}
+
+fn spot(finding: &Finding) -> Spot {
+    let (excerpt, width) = finding.excerpt.clone().unwrap_or_default();
+    Spot {
+        file: finding.file.clone(),
+        line: finding.line as u64,
+        column: finding.column as u64,
+        width: width as u64,
+        excerpt,
+        text: finding.text.clone(),
+        remedy: finding.remedy.clone(),
+        rule: finding.rule.to_owned(),
+        severity: finding.severity.word().to_owned(),
+    }
+}
+
+/// A script: its name for messages, and its text.
+pub(crate) struct Script {
+    pub name: String,
+    pub text: String,
+}
+
+/// Finds a script: a file, the project's own copy of a standard one, or the
+/// bundled one (`staged` for `scripts/staged.rhai`).
+pub(crate) fn script(project: &Path, wanted: &str) -> Result<Script, Failure> {
+    let mut tried: Vec<PathBuf> = vec![PathBuf::from(wanted)];
+    if !wanted.ends_with(".rhai") {
+        tried.push(project.join("scripts").join(format!("{wanted}.rhai")));
+    }
+    for path in &tried {
+        match std::fs::read_to_string(path) {
+            Ok(text) => return Ok(Script { name: path.display().to_string(), text }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(_) if path.is_dir() => {}
+            Err(e) => {
+                return Err(Failure::new(Kind::Usage, format!("the script {} can't be read", path.display()))
+                    .detail(e.to_string())
+                    .hint("it must be a text file in UTF-8 that this user may read"));
+            }
+        }
+    }
+    let bundled_name = if wanted.ends_with(".rhai") { wanted.to_owned() } else { format!("scripts/{wanted}.rhai") };
+    if let Some(text) = bundled::script(&bundled_name) {
+        return Ok(Script { name: bundled_name, text: text.to_owned() });
+    }
+    Err(unknown(project, wanted))
+}
+
+fn unknown(project: &Path, wanted: &str) -> Failure {
+    let mut names: Vec<String> = bundled::SCRIPTS
+        .iter()
+        .map(|(path, _)| path.trim_start_matches("scripts/").trim_end_matches(".rhai").to_owned())
+        .collect();
+    for folder in [project.to_path_buf(), project.join("scripts")] {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".rhai") {
+                names.push(name);
+            }
+        }
+    }
+    names.sort();
+    names.dedup();
+    let base = wanted.rsplit('/').next().unwrap_or(wanted);
+    let bare = |n: &str| n.trim_end_matches(".rhai").to_owned();
+    let near = names
+        .iter()
+        .map(|n| (strsim::damerau_levenshtein(&bare(n), &bare(base)), n))
+        .filter(|(distance, n)| *distance <= 2.max(n.len() / 3))
+        .min();
+    let hint = match near {
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None => format!("there are: {}", names.join(", ")),
+    };
+    Failure::new(Kind::Usage, format!("there is no script {wanted}")).hint(hint)
+}

@@ -1,0 +1,186 @@
+//! `stagepost rehearse`: a whole migration against the embedded lab.
+//!
+//! The lab runs in this process, and everything speaks to it over the same
+//! sockets and the same profile as to one of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::args::{FaultLevel, Rehearse, World};
+use super::drive::{self, End};
+use super::environment::{self, Both, Opened, Opening};
+use super::lists;
+use super::{Context, Ended, code_of, runtime};
+use crate::base::{Failure, Kind, Result};
+use crate::host::Library;
+use crate::lab::serve::Lab;
+use crate::lab::{Faults, Options, company};
+use crate::migration::list::Mailboxes;
+use crate::migration::project::{Licence, Project};
+use crate::report::story::{self, Parts, Story};
+use crate::report::{folder, wirelog::WireLog};
+use crate::run::approvals::Rehearsed;
+use crate::run::narrate::{Keeper, Narrator as _, Note, What};
+use crate::services::LabClock;
+use crate::wire::lab::{Counts, Digest, Proof};
+use crate::wire::log::Tap;
+
+/// Runs the rehearsal; the exit code is the judge's and the script's together.
+pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8, Ended> {
+    let began = Instant::now();
+    let here = std::env::current_dir().map_err(|e| {
+        Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
+    })?;
+    // Everything that can be wrong with the call is found before anything runs.
+    let project = environment::project(&here)?;
+    let script = lists::script(&here, &args.script)?;
+    let named = args.mailboxes.clone().or_else(|| project.as_ref().map(|p| PathBuf::from(&p.mailboxes)));
+    let list = match &named {
+        Some(path) => Some(lists::list(context, path)?),
+        None => None,
+    };
+    folder::prepare(&args.out)?;
+    let log = match &args.wire_log {
+        Some(path) => Some(Arc::new(WireLog::create(path)?)),
+        None => None,
+    };
+
+    let runtime = runtime(args.threads)?;
+    let home = tempfile::tempdir().map_err(|e| {
+        Failure::new(Kind::Local, "no temporary folder can be made").detail(e.to_string()).hint("set TMPDIR to a folder that may be written")
+    })?;
+    let lab = runtime.block_on(start_lab(&args.world, list.as_ref(), home.path()))?;
+    let project = match project {
+        Some(project) => Project { domains: if project.domains.is_empty() { lab.domains() } else { project.domains.clone() }, ..project },
+        None => sample_project(&lab, named.as_deref(), home.path()),
+    };
+    let keeper = Arc::new(Keeper::default());
+    let opened = runtime.block_on(environment::open(Opening {
+        profile: lab.profile_path(),
+        project,
+        project_folder: if named.is_some() { &here } else { home.path() },
+        journal_folder: home.path(),
+        out: &args.out,
+        approver: Arc::new(Rehearsed { deny: args.deny.clone() }),
+        narrator: Arc::new(Both(vec![keeper.clone(), context.ui.clone()])),
+        tap: log.clone().map(|l| l as Arc<dyn Tap>),
+        handle: runtime.handle().clone(),
+    }))?;
+    let Opened { session, control } = opened;
+    session.note(What::Began {
+        script: script.name.clone(),
+        profile: session.profile().name.clone(),
+        seed: Some(args.world.seed),
+    });
+
+    let library = Library::new(vec![here.join("lib")]);
+    let end = drive::script(context, &runtime, &session, library, &script);
+    let (code, failure) = match &end {
+        End::Left => {
+            runtime.shutdown_background();
+            return Ok(130);
+        }
+        End::Done(_) => (0, None),
+        End::Failed(error) => (code_of(error.failure.kind), Some(error.failure.clone())),
+    };
+    let never_ran = matches!(&end, End::Failed(error) if !error.problems.is_empty());
+    if never_ran {
+        return Ok(code);
+    }
+    let control = control.ok_or_else(|| Failure::internal("a lab's profile without a control address"))?;
+    let asked = runtime.block_on(ask_lab(&control));
+    let (proof, counts, digest) = asked?;
+    let exit = exit_code(&proof, code);
+    let end_note = Note { time: session.now(), what: What::Ended { ok: failure.is_none(), code: exit } };
+    keeper.note(&end_note);
+    context.ui.note(&end_note);
+    if let Some(log) = &log {
+        log.finish()?;
+    }
+
+    let mut parts = Parts::new(
+        format!("Rehearsal of {}", session.project().name),
+        script.name.clone(),
+        proof,
+        keeper.notes(),
+    );
+    parts.profile = session.profile().name.clone();
+    parts.seed = Some(args.world.seed);
+    parts.faults = args.world.faults.word().to_owned();
+    parts.threads = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    parts.counts = counts;
+    parts.digest = Some(digest);
+    parts.failure = failure;
+    parts.exit = exit;
+    parts.wire_log = args.wire_log.clone();
+    parts.report = Some(args.out.join("report.html"));
+    parts.peak_memory = peak_memory();
+    parts.wall_seconds = began.elapsed().as_secs_f64();
+    let story = Story::new(parts);
+    folder::write_page(&args.out, &story)?;
+    context.ui.summary(&story);
+    runtime.block_on(lab.stop());
+    Ok(exit)
+}
+
+/// A row that is neither moved nor whole outweighs whatever the script thinks
+/// of itself; only an interruption stays one.
+fn exit_code(proof: &Proof, script: u8) -> u8 {
+    if script == 130 {
+        return 130;
+    }
+    match story::exit_code(proof, 0) {
+        1 => 1,
+        judged if script == 0 => judged,
+        _ => script,
+    }
+}
+
+/// Builds and serves a lab.
+pub(crate) async fn start_lab(world: &World, list: Option<&Mailboxes>, home: &Path) -> Result<Lab> {
+    let options = Options {
+        seed: world.seed,
+        faults: match world.faults {
+            FaultLevel::None => Faults::None,
+            FaultLevel::Usual => Faults::Usual,
+        },
+        list: list.map(Mailboxes::addresses),
+        make: world.make as usize,
+    };
+    let world = company::build(&options).map_err(|why| {
+        Failure::new(Kind::Validation, format!("the lab can't build this company: {why}")).hint("correct the list, then run again")
+    })?;
+    Lab::start(world, home).await
+}
+
+/// The project of a rehearsal without one.
+pub(crate) fn sample_project(lab: &Lab, list: Option<&Path>, home: &Path) -> Project {
+    let list = list.map_or_else(|| home.join("mailboxes.csv"), Path::to_path_buf);
+    Project {
+        name: lab.profile().name.clone(),
+        mailboxes: list.display().to_string(),
+        domains: lab.domains(),
+        source: "2007".into(),
+        usage_location: Some("DE".into()),
+        licence: Licence::default(),
+        ..Project::default()
+    }
+}
+
+/// What the lab says in the end.
+async fn ask_lab(control: &LabClock) -> Result<(Proof, Counts, Digest)> {
+    let odd = |e: serde_json::Error| Failure::internal(format!("the lab's control answers what can't be read: {e}"));
+    let proof = serde_json::from_value(control.get_json("/proof").await?).map_err(odd)?;
+    let counts = serde_json::from_value(control.get_json("/count").await?).map_err(odd)?;
+    let digest = serde_json::from_value(control.get_json("/digest").await?).map_err(odd)?;
+    Ok((proof, counts, digest))
+}
+
+/// Highest resident memory of this process in bytes, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}

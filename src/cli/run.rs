@@ -1,0 +1,95 @@
+//! `stagepost run`: a script against the environment of a profile.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::args::Run;
+use super::drive::{self, End};
+use super::environment::{self, Both, Opening};
+use super::{Context, Ended, code_of, lists, runtime};
+use crate::base::{Failure, Kind, Result};
+use crate::host::Library;
+use crate::migration::project::Project;
+use crate::report::wirelog::WireLog;
+use crate::run::approvals::Beforehand;
+use crate::run::narrate::What;
+use crate::wire::log::Tap;
+use crate::wire::profile::{Behind, Profile};
+
+/// Runs the script; exit code 6 if rows were left whole.
+pub(crate) fn run(context: &Context, args: &Run) -> Result<u8, Ended> {
+    let here = std::env::current_dir().map_err(|e| {
+        Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
+    })?;
+    let profile = environment::profile(&args.profile)?;
+    let script = lists::script(&here, &args.script)?;
+    if args.yes && profile.kind != Behind::Lab {
+        return Err(Failure::new(Kind::Usage, format!("--yes is for labs, and {} is none", profile.name))
+            .hint("answer at the terminal, or name the texts with --approve")
+            .into());
+    }
+    let project = project(&here, &args.profile, &profile, args.mailboxes.as_deref())?;
+    let log = match &args.wire_log {
+        Some(path) => Some(Arc::new(WireLog::create(path)?)),
+        None => None,
+    };
+    let runtime = runtime(args.threads)?;
+    let ui = context.ui.clone();
+    let mut approve = args.approve.clone();
+    if args.yes {
+        approve.push(String::new());
+    }
+    let opened = runtime.block_on(environment::open(Opening {
+        profile: &args.profile,
+        project,
+        project_folder: &here,
+        journal_folder: &here,
+        out: &here,
+        approver: Arc::new(Beforehand {
+            approve,
+            deny: args.deny.clone(),
+            person: Some(Box::new(move |text| ui.confirm(text))),
+        }),
+        narrator: Arc::new(Both(vec![context.ui.clone()])),
+        tap: log.clone().map(|l| l as Arc<dyn Tap>),
+        handle: runtime.handle().clone(),
+    }))?;
+    let session = opened.session;
+    session.note(What::Began { script: script.name.clone(), profile: profile.name.clone(), seed: None });
+    let library = Library::new(vec![here.join("lib")]);
+    let code = match drive::script(context, &runtime, &session, library, &script) {
+        End::Left => {
+            runtime.shutdown_background();
+            return Ok(130);
+        }
+        End::Done(_) if session.memory().left.is_empty() => 0,
+        End::Done(_) => 6,
+        End::Failed(error) => code_of(error.failure.kind),
+    };
+    session.note(What::Ended { ok: matches!(code, 0 | 6), code });
+    if let Some(log) = &log {
+        log.finish()?;
+    }
+    Ok(code)
+}
+
+/// The project of this folder; without one, what the profile and the command
+/// line say.
+pub(crate) fn project(here: &Path, profile_path: &Path, profile: &Profile, list: Option<&Path>) -> Result<Project> {
+    let mut project = environment::project(here)?.unwrap_or_else(|| Project {
+        name: profile.name.clone(),
+        domains: profile.dns.zones.iter().map(|z| z.name.clone()).collect(),
+        usage_location: (profile.kind == Behind::Lab).then(|| "DE".to_owned()),
+        ..Project::default()
+    });
+    if let Some(list) = list {
+        project.mailboxes = list.display().to_string();
+    } else if project.mailboxes.is_empty() {
+        // A lab lays its company's list beside its profile.
+        let beside: PathBuf = profile_path.parent().unwrap_or(Path::new(".")).join("mailboxes.csv");
+        if beside.exists() {
+            project.mailboxes = beside.display().to_string();
+        }
+    }
+    Ok(project)
+}
