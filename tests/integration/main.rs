@@ -1,1 +1,10 @@
+//! All integration tests in one binary: linking happens once.
+//!
+//! A test judges from the lab's world, the zone or the directory, not from the
+//! program's own account; none sleeps or depends on speed.
 
+mod borders;
+mod examples;
+mod golden;
+mod rehearsals;
+mod support;
