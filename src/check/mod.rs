@@ -94,8 +94,8 @@ fn end_of(text: &str) -> (usize, usize) {
 /// Checks a script text; a syntax error is a problem like any other. Modules
 /// it imports are looked up in the library and checked as well.
 pub fn text(name: &str, text: &str, library: &Library) -> Vec<Problem> {
-    let engine = engine::checking(library);
-    let mut found = walk::Findings::new(&engine, library);
+    let (engine, strict) = (engine::checking(library, false), engine::checking(library, true));
+    let mut found = walk::Findings::new(&engine, &strict, library);
     found.script(name, text, &rhai::Scope::new());
     found.done()
 }
@@ -110,12 +110,13 @@ pub fn line(
     functions: &rhai::AST,
     imports: &[(String, String)],
 ) -> Vec<Problem> {
-    let mut engine = engine::checking(library);
+    let engine = engine::checking(library, false);
+    let mut strict = engine::checking(library, true);
     for (alias, _) in imports {
         // Only the name matters to the parser.
-        engine.register_static_module(alias, rhai::Module::new().into());
+        strict.register_static_module(alias, rhai::Module::new().into());
     }
-    let mut found = walk::Findings::new(&engine, library);
+    let mut found = walk::Findings::new(&engine, &strict, library);
     found.know_functions(functions);
     for (alias, path) in imports {
         found.know_import(alias, path);

@@ -41,9 +41,11 @@ pub(crate) fn running(session: &Arc<Session>, library: &Library) -> Engine {
 }
 
 /// An engine that only compiles: it knows every name and can call none. With
-/// optimisation off, so that no dead code is gone before it was checked.
-pub(crate) fn checking(library: &Library) -> Engine {
+/// optimisation off, so that no dead code is gone before it was checked. A
+/// strict one stops at the first unknown variable, as a running one does.
+pub(crate) fn checking(library: &Library, strict: bool) -> Engine {
     let mut engine = limited(library);
+    engine.set_strict_variables(strict);
     engine.set_optimization_level(OptimizationLevel::None);
     bridge::register(&mut engine, None);
     engine

@@ -51,10 +51,21 @@ pub fn of_map(map: &Map) -> Failure {
     failure
 }
 
+/// An engine error that was caught as a map and thrown on.
+fn of_engine(map: &Map) -> Failure {
+    let text = |key: &str| map.get(key).and_then(|v| v.clone().into_string().ok());
+    let message = text("message").unwrap_or_default();
+    // The engine appends its own position, which the frames show already.
+    let message = message.split(" (line ").next().unwrap_or_default().lines().next().unwrap_or_default();
+    let mut failure = Failure::new(Kind::Script, words::lower_first(message));
+    failure.detail = text("error");
+    failure
+}
+
 /// The failure behind a thrown value: a map, a text, or anything else.
 pub fn of_thrown(value: &Dynamic) -> Failure {
     if let Ok(map) = value.as_map_ref() {
-        return of_map(&map);
+        return if map.contains_key("error") && !map.contains_key("kind") { of_engine(&map) } else { of_map(&map) };
     }
     if value.is_unit() {
         return Failure::new(Kind::Script, "the script threw without saying what failed")

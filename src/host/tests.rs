@@ -55,7 +55,7 @@ fn a_script_answers_its_last_value_and_exit_ends_it() {
 #[test]
 fn print_becomes_a_note() {
     let mut bench = bench();
-    bench.host.run_text("test.rhai", "print(`x = ${1 + 1}`);").expect("it prints");
+    let _ = bench.host.run_text("test.rhai", "print(`x = ${1 + 1}`);").expect("it prints");
     let said = bench.keeper.notes().into_iter().any(|n| matches!(n.what, What::Said { text } if text == "x = 2"));
     assert!(said);
 }
@@ -114,7 +114,7 @@ fn a_wait_passes_on_the_sessions_clock() {
     let clock = Clock::driven(Arc::new(Owner), start);
     let session = Arc::new(Session::new(clock.clone(), Arc::new(Keeper::default()), runtime.handle().clone()));
     let mut host = Host::new(session, Library::bundled_only());
-    host.run_text("test.rhai", "sleep(86400); sleep(0.5); 86400.sleep();").expect("two days pass");
+    let _ = host.run_text("test.rhai", "sleep(86400); sleep(0.5); 86400.sleep();").expect("two days pass");
     assert_eq!(clock.now().duration_since(start), SignedDuration::from_millis(2 * 86_400_000 + 500));
 }
 
@@ -122,7 +122,6 @@ fn a_wait_passes_on_the_sessions_clock() {
 fn an_error_carries_frames_through_script_and_closure() {
     let text = "fn inner(x) {\n    x.missing\n}\nfn outer() {\n    step(\"a\", || inner(#{}));\n}\nouter();\n";
     let error = fails(text);
-    println_frames(&error);
     let places: Vec<(usize, &str)> = error.frames.iter().map(|f| (f.line, f.what.as_str())).collect();
     assert_eq!(
         places,
@@ -133,4 +132,30 @@ fn an_error_carries_frames_through_script_and_closure() {
     assert_eq!(error.failure.kind, Kind::Script);
 }
 
-fn println_frames(_: &ScriptError) {}
+#[test]
+fn zz_look() {
+    let mut out = String::new();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.rhai"), "fn run_it(f) {\n  let x = f.call(1);\n  deep(x)\n}\nfn deep(x) { throw #{kind: \"conflict\", message: \"no way\", hint: \"try \" + x}; }\nfn call_it(f) { f.call(2) }").unwrap();
+    std::fs::write(dir.path().join("cyc.rhai"), "import \"cyc2\" as c;").unwrap();
+    std::fs::write(dir.path().join("cyc2.rhai"), "import \"cyc\" as c;").unwrap();
+    std::fs::write(dir.path().join("top.rhai"), "let x = 1;\nthrow \"top\";").unwrap();
+    std::fs::write(dir.path().join("broken.rhai"), "let x = ;").unwrap();
+    let lib = Library::new(vec![dir.path().to_path_buf()]);
+    for text in [
+        "throw \"no pilots\";", "throw;", "throw #{a: 1};", "let a = [1];\na[3]", "let m = #{};\nm.foo", "let x = 1; x.foo", "\"a\" - 1", "let x = \"a\"; if x { }",
+        "foo(1)", "stepp(\"x\", || 1)", "step(\"x\")", "slep(1)", "let x = [1]; x.psh(2); x.push(1,2,3); y", "domian::verify()", "let x = 5\nlet y = 6;", "print(\"abc", "if true { print(1);", "fn f() { ", "let x = #{ a: 1 ",
+        "import \"std/wave\" as w;", "import \"../x\" as w;", "import \"std/errors\" as errors; errors::off(1); errors::of(1,2)", "import \"a\" as a;\nfn mine(x) { x.missing }\na::run_it(|x| \"there\");",
+        "import \"a\" as a;\nlet m = #{};\na::call_it(|x| m.nope);", "import \"a\" as a;\ntry { a::run_it(|x| \"there\"); } catch (e) {\n  throw e;\n}", "import \"cyc\" as c;", "import \"top\" as t;", "import \"broken\" as t;",
+        "let p = \"std/\" + \"nope\"; import p as t;", "step(\"a\", || |x| x);", "step(1, || 1)", "retry(0, || 1)", "sleep(\"x\")", "sleep(-1)", "eval(\"1\")", "const X = 1; X = 2;", "fn f(n) { f(n + 1) }\nf(1)", "let a = 9223372036854775807 + 1;", "for x in 5 { }",
+        "let x = 1; x()", "fn now() { 1 }\nnow()", "try { let a = [1]; a[9] } catch (e) { throw e; }", "try { throw #{kind:\"auth\", message:\"m\", at: \"other.rhai:1:2\"}; } catch (e) { throw e; }", "let f = 5; f.call(1)", "default(1)", "let x = `a ${nosuch(1)} b`;", "switch 1 { 1 => nosuch(2), _ => 1 }",
+        "fn f() { undefined_var }", "\"x\".retry(|| 1)", "1.sleep(2,3)", "let m = #{ add: |x| x + 1 }; m.add(1); m.addd(1)", "@", "let 1x = 3;", "x = 3", "fn a() { fn b() {} }", "while { }", "debug(1)", "loop { break; ", "let list = [1]; fn f(a) { lst + b }\nlet g = |x| { |y| x + y + lisst }; foo::bar(1); print(waves::MAX); nosuch(list); std::x(zzz); let k = || list; const K = 3; fn z() { global::K }", "fn f(x) { x }\nlet z = f; z.call(1); let a = 1; let b = || { a += 1; a }; b.call()", "this.x", "fn f() { this.x = 1; }\nlet m = #{x: 0}; m.f(); m.x", "let f = |x| x; f(3)", "for (a, i) in [1] { print(a + i); } try { throw 1 } catch (err) { print(err) }", "fn now() { 1 }\nprint(now());",
+        "import \"std/errors\" as errors;\nlet k = [];\ntry { k[3] } catch (e) { k.push(errors::of(e)); }\ntry { throw \"t\" } catch (e) { k.push(errors::of(e)); }\ntry { sleep(-1) } catch (e) { k.push(errors::text(e)); }\nprint(k); throw k.len;",
+    ] {
+        out += &format!("----- {text}\n");
+        let mut b = bench_with(lib.clone());
+        match b.host.run_text("scripts/test.rhai", text) { Ok(v) => out += &format!("OK {v:?}\n"), Err(e) => out += &plain(&e) }
+        for n in b.keeper.notes() { out += &format!("   {:?}\n", n.what); }
+    }
+    std::fs::write("/tmp/look.txt", out).unwrap();
+}

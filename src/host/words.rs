@@ -74,10 +74,10 @@ pub(crate) fn syntax(what: &ParseErrorType) -> Failure {
         }
         BadInput(LexError::Runtime(text)) => usage(lower_first(text)),
         MissingToken(token, why) => usage(format!("`{token}` is missing {}", lower_first(why)).trim_end().to_owned()),
-        VariableUndefined(name) => usage(format!("there is no variable `{name}` here"))
-            .hint("a function sees only its arguments and what it makes itself; make a variable with: let name = …"),
+        VariableUndefined(name) => unknown_variable(name, std::iter::empty()),
         ModuleUndefined(name) => usage(format!("there is no namespace `{name}`")),
         FnDuplicatedDefinition(name, _) => usage(format!("the function `{name}` is defined twice")),
+        Reserved(name) if !name.starts_with(char::is_alphabetic) => usage(format!("`{name}` has no meaning here")),
         Reserved(name) => usage(format!("`{name}` is a reserved word of the language"))
             .hint("choose another name; as the key of a map write it in quotes"),
         AssignmentToConstant(name) => usage(format!("`{name}` is a constant and can't be changed")),
@@ -144,12 +144,13 @@ fn mismatch(wanted: &str, got: &str) -> Failure {
 fn beyond(what: &str, items: &str, length: usize, index: i64) -> Failure {
     let text = match length {
         0 => format!("index {index} is beyond the end: the {what} is empty"),
+        1 => format!("index {index} is beyond the end: the {what} has 1 {}", items.trim_end_matches('s')),
         _ => format!("index {index} is beyond the end: the {what} has {length} {items}"),
     };
     Failure::new(Kind::Script, text).hint("the first one has the index 0; check .len first")
 }
 
-fn lower_first(text: &str) -> String {
+pub(crate) fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_lowercase().chain(letters).collect::<String>().trim_end_matches('.').to_owned(),
@@ -157,11 +158,13 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-/// A syntax error where these namespaces are known.
-pub(crate) fn syntax_in(what: &ParseErrorType, namespaces: Vec<String>) -> Failure {
-    match what {
-        ParseErrorType::ModuleUndefined(name) => unknown_namespace(name, namespaces.into_iter()),
-        other => syntax(other),
+/// A variable that is nowhere defined.
+pub(crate) fn unknown_variable(name: &str, known: impl Iterator<Item = String>) -> Failure {
+    let failure = Failure::new(Kind::Usage, format!("there is no variable `{name}` here"));
+    match suggest::nearest(name, known.collect::<Vec<_>>()) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure
+            .hint("a function sees only its arguments and what it makes itself; make a variable with: let name = …"),
     }
 }
 
