@@ -75,7 +75,8 @@ impl Problem {
 
     pub(crate) fn at(source: &str, text: &str, position: rhai::Position, failure: &Failure) -> Problem {
         let (line, column) = match (position.line(), position.position()) {
-            (Some(line), column) => (line, column.unwrap_or(1)),
+            // The parser counts the end of input as a line of its own.
+            (Some(line), column) => (line, column.unwrap_or(1)).min(end_of(text)),
             // The parser names no place for an end of input: it is the end.
             (None, _) => end_of(text),
         };
@@ -134,7 +135,12 @@ pub fn is_unfinished(error: &ParseErrorType, text: &str, position: rhai::Positio
     match error {
         ParseErrorType::UnexpectedEOF => true,
         ParseErrorType::MissingToken(..) => at_end,
-        ParseErrorType::BadInput(rhai::LexError::UnterminatedString) => true,
+        // Only a text in backticks may go on on the next line.
+        ParseErrorType::BadInput(rhai::LexError::UnterminatedString) => {
+            let opened = line_of(text, position.line().unwrap_or(1));
+            let column = position.position().unwrap_or(1).saturating_sub(1);
+            opened.is_some_and(|l| l.chars().nth(column) == Some('`'))
+        }
         _ => false,
     }
 }

@@ -241,7 +241,8 @@ impl<'a> Findings<'a> {
 
     fn variable(&mut self, source: &Source, name: &str, space: &Namespace, resolved: bool, position: Position) {
         if let Some(root) = space.path.first().map(|i| i.name.as_str()) {
-            let known = source.imports.contains_key(root) || root == "global" || self.engine_names().contains(&root.to_owned());
+            let known =
+                source.imports.contains_key(root) || root == "global" || self.engine_names().contains(&root.to_owned());
             if !known {
                 let failure = words::unknown_namespace(root, source.imports.keys().cloned().chain(self.engine_names()));
                 self.push(source, space.position(), Severity::Error, &failure);

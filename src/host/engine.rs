@@ -54,9 +54,11 @@ pub(crate) fn checking(library: &Library, strict: bool) -> Engine {
 /// Ends scripts when this cancellation is set. It stays set, so that a `try`
 /// which swallows the termination meets it again at the next operation.
 pub(crate) fn obey(engine: &mut Engine, cancel: Cancel) {
-    engine.on_progress(move |count| {
-        if count % LOOK == 0 && cancel.is_cancelled() { Some("cancelled".into()) } else { None }
-    });
+    engine.on_progress(
+        move |count| {
+            if count % LOOK == 0 && cancel.is_cancelled() { Some("cancelled".into()) } else { None }
+        },
+    );
 }
 
 fn limited(library: &Library) -> Engine {

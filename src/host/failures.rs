@@ -51,21 +51,14 @@ pub fn of_map(map: &Map) -> Failure {
     failure
 }
 
-/// An engine error that was caught as a map and thrown on.
-fn of_engine(map: &Map) -> Failure {
-    let text = |key: &str| map.get(key).and_then(|v| v.clone().into_string().ok());
-    let message = text("message").unwrap_or_default();
-    // The engine appends its own position, which the frames show already.
-    let message = message.split(" (line ").next().unwrap_or_default().lines().next().unwrap_or_default();
-    let mut failure = Failure::new(Kind::Script, words::lower_first(message));
-    failure.detail = text("error");
-    failure
-}
-
 /// The failure behind a thrown value: a map, a text, or anything else.
 pub fn of_thrown(value: &Dynamic) -> Failure {
     if let Ok(map) = value.as_map_ref() {
-        return if map.contains_key("error") && !map.contains_key("kind") { of_engine(&map) } else { of_map(&map) };
+        return if map.contains_key("error") && !map.contains_key("kind") {
+            words::of_caught(&map)
+        } else {
+            of_map(&map)
+        };
     }
     if value.is_unit() {
         return Failure::new(Kind::Script, "the script threw without saying what failed")
@@ -79,10 +72,21 @@ pub fn of_thrown(value: &Dynamic) -> Failure {
 pub fn of_error(error: &EvalAltResult, source: &str) -> Failure {
     let (leaf, source) = leaf(error, source);
     let mut failure = words::of_leaf(leaf);
+    if let EvalAltResult::ErrorRuntime(value, _) = leaf
+        && let Ok(map) = value.as_map_ref()
+        && let (None, Some(line), Some(column)) = (&failure.at, whole(&map, "line"), whole(&map, "position"))
+    {
+        // An engine error that was caught and thrown on: where it was first.
+        failure.at = Some(format!("{source}:{line}:{column}"));
+    }
     if failure.at.is_none() {
         failure.at = place(Some(source), leaf.position());
     }
     failure
+}
+
+fn whole(map: &Map, key: &str) -> Option<i64> {
+    map.get(key).and_then(|v| v.as_int().ok())
 }
 
 /// The innermost error and the name of the source it happened in.

@@ -135,6 +135,7 @@ pub(crate) fn evaluate(
     library.remember(name, text);
     let mut ast = engine.compile_with_scope(scope, text).map_err(|e| frames::of(&e.into(), name, library))?;
     ast.set_source(name);
+    library.remember_closures(&ast, name);
     engine.eval_ast_with_scope::<Dynamic>(scope, &ast).map_err(|e| frames::of(&e, name, library))
 }
 
