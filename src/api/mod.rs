@@ -31,3 +31,75 @@ pub fn all() -> Vec<&'static Primitive> {
 pub fn types() -> Vec<&'static OwnType> {
     TYPES.iter().flat_map(|table| table.iter()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::declare::{Effect, Kind};
+    use super::*;
+    use crate::check;
+    use crate::host::Library;
+
+    #[test]
+    fn every_name_is_declared_once_for_each_number_of_arguments() {
+        let mut seen = BTreeSet::new();
+        for primitive in all() {
+            for arity in primitive.arity() {
+                assert!(seen.insert((primitive.full_name(), arity)), "{primitive:?} is declared twice");
+            }
+        }
+    }
+
+    #[test]
+    fn every_declaration_is_complete() {
+        for p in all() {
+            let name = p.full_name();
+            for (what, text) in [("summary", p.summary), ("about", p.about), ("returns", p.returns), ("since", p.since)]
+            {
+                assert!(!text.trim().is_empty(), "{name} has no {what}");
+            }
+            assert!(!p.summary.ends_with('.'), "the summary of {name} ends with a full stop");
+            assert!(!p.example.trim().is_empty(), "{name} has no example");
+            assert!(p.effect != Effect::Writes || !p.way_back.is_empty(), "{name} writes and names no way back");
+            assert!(p.example.contains(p.name), "the example of {name} doesn't call it");
+            let mut optional = false;
+            for arg in p.args {
+                assert!(!arg.about.is_empty(), "`{}` of {name} has no words", arg.name);
+                assert!(arg.optional || !optional, "`{}` of {name} stands behind an optional one", arg.name);
+                assert!(arg.kind != Kind::Options || arg.optional, "options of {name} are not optional");
+                optional = arg.optional;
+            }
+            assert!(!p.methods_too || !p.args.is_empty(), "{name} is a method of nothing");
+        }
+    }
+
+    #[test]
+    fn every_name_can_be_called() {
+        for p in all() {
+            for word in [p.namespace, p.name].into_iter().filter(|w| !w.is_empty()) {
+                assert!(rhai::is_valid_function_name(word), "`{word}` of {p:?} is a reserved word");
+            }
+        }
+        for own in types() {
+            for property in own.properties {
+                assert!(rhai::is_valid_function_name(property.name), "{}.{}", own.name, property.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_passes_the_check() {
+        for p in all() {
+            let found = check::text(&p.full_name(), p.example, &Library::bundled_only());
+            let shown: String = found.iter().map(crate::host::frames::plain_problem).collect();
+            assert!(found.is_empty(), "the example of {}:\n{shown}", p.full_name());
+        }
+    }
+
+    #[test]
+    fn own_types_are_named_once() {
+        let names: BTreeSet<&str> = types().iter().map(|t| t.name).collect();
+        assert_eq!(names.len(), types().len());
+    }
+}

@@ -75,7 +75,8 @@ impl Problem {
 
     pub(crate) fn at(source: &str, text: &str, position: rhai::Position, failure: &Failure) -> Problem {
         let (line, column) = match (position.line(), position.position()) {
-            (Some(line), column) => (line, column.unwrap_or(1)),
+            // The parser counts the end of input as a line of its own.
+            (Some(line), column) => (line, column.unwrap_or(1)).min(end_of(text)),
             // The parser names no place for an end of input: it is the end.
             (None, _) => end_of(text),
         };
@@ -94,8 +95,8 @@ fn end_of(text: &str) -> (usize, usize) {
 /// Checks a script text; a syntax error is a problem like any other. Modules
 /// it imports are looked up in the library and checked as well.
 pub fn text(name: &str, text: &str, library: &Library) -> Vec<Problem> {
-    let engine = engine::checking(library);
-    let mut found = walk::Findings::new(&engine, library);
+    let (engine, strict) = (engine::checking(library, false), engine::checking(library, true));
+    let mut found = walk::Findings::new(&engine, &strict, library);
     found.script(name, text, &rhai::Scope::new());
     found.done()
 }
@@ -110,12 +111,13 @@ pub fn line(
     functions: &rhai::AST,
     imports: &[(String, String)],
 ) -> Vec<Problem> {
-    let mut engine = engine::checking(library);
+    let engine = engine::checking(library, false);
+    let mut strict = engine::checking(library, true);
     for (alias, _) in imports {
         // Only the name matters to the parser.
-        engine.register_static_module(alias, rhai::Module::new().into());
+        strict.register_static_module(alias, rhai::Module::new().into());
     }
-    let mut found = walk::Findings::new(&engine, library);
+    let mut found = walk::Findings::new(&engine, &strict, library);
     found.know_functions(functions);
     for (alias, path) in imports {
         found.know_import(alias, path);
@@ -133,7 +135,12 @@ pub fn is_unfinished(error: &ParseErrorType, text: &str, position: rhai::Positio
     match error {
         ParseErrorType::UnexpectedEOF => true,
         ParseErrorType::MissingToken(..) => at_end,
-        ParseErrorType::BadInput(rhai::LexError::UnterminatedString) => true,
+        // Only a text in backticks may go on on the next line.
+        ParseErrorType::BadInput(rhai::LexError::UnterminatedString) => {
+            let opened = line_of(text, position.line().unwrap_or(1));
+            let column = position.position().unwrap_or(1).saturating_sub(1);
+            opened.is_some_and(|l| l.chars().nth(column) == Some('`'))
+        }
         _ => false,
     }
 }

@@ -2,8 +2,14 @@
 
 /// The nearest of the candidates, unless all are too far to be a slip.
 pub fn nearest<S: AsRef<str>>(wanted: &str, candidates: impl IntoIterator<Item = S>) -> Option<String> {
-    let limit = 1 + wanted.chars().count() / 4;
     let folded = fold(wanted);
+    // A slip is a letter or two; of a word of two letters nothing would be left.
+    let limit = match folded.chars().count() {
+        0..=2 => 0,
+        3..=5 => 1,
+        6..=9 => 2,
+        _ => 3,
+    };
     candidates
         .into_iter()
         .filter_map(|candidate| {
@@ -34,5 +40,6 @@ mod tests {
         assert_eq!(nearest("setMx", known).as_deref(), Some("set_mx"));
         assert_eq!(nearest("convert", known).as_deref(), Some("convert_to_mail_user"));
         assert_eq!(nearest("banana", known), None);
+        assert_eq!(nearest("x", ["E"]), None);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Scope, Stmt};
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Namespace, Position, Scope, Stmt};
 
 use super::names::{self, Names, Overload};
 use super::{Problem, Severity, suggest};
@@ -16,6 +16,7 @@ use crate::host::words;
 /// Collects problems over a script and the modules it imports.
 pub(crate) struct Findings<'a> {
     engine: &'a Engine,
+    strict: &'a Engine,
     library: &'a Library,
     problems: Vec<Problem>,
     /// Modules already read, by origin; a cycle ends here.
@@ -34,12 +35,20 @@ struct Source<'s> {
     imports: BTreeMap<String, Option<Names>>,
     /// Keys that may hold a closure, which makes any of them callable as a method.
     keys: BTreeSet<String>,
+    /// Every variable defined anywhere in it.
+    variables: BTreeSet<String>,
+    /// Variables that closures capture, and those of the prompt: the parser
+    /// leaves their uses unresolved.
+    captured: BTreeSet<String>,
 }
 
 impl<'a> Findings<'a> {
-    pub(crate) fn new(engine: &'a Engine, library: &'a Library) -> Self {
+    /// `engine` compiles past unknown variables, so that all of them are found;
+    /// `strict` has the last word.
+    pub(crate) fn new(engine: &'a Engine, strict: &'a Engine, library: &'a Library) -> Self {
         Findings {
             engine,
+            strict,
             library,
             problems: Vec::new(),
             modules: BTreeMap::new(),
@@ -66,12 +75,14 @@ impl<'a> Findings<'a> {
 
     pub(crate) fn script(&mut self, name: &str, text: &str, scope: &Scope) {
         self.library.remember(name, text);
-        match self.engine.compile_with_scope(scope, text) {
-            Ok(ast) => self.walk(name, text, &ast),
-            Err(error) => {
-                let failure = words::syntax_in(error.err_type(), self.engine_names());
-                self.problems.push(Problem::at(name, text, error.position(), &failure));
-            }
+        let compiled = self.engine.compile_with_scope(scope, text).and_then(|ast| {
+            self.walk(name, text, &ast, scope);
+            // What the walk can't see, it sees.
+            if self.problems.is_empty() { self.strict.compile_with_scope(scope, text).map(|_| ()) } else { Ok(()) }
+        });
+        if let Err(error) = compiled {
+            let failure = words::syntax(error.err_type());
+            self.problems.push(Problem::at(name, text, error.position(), &failure));
         }
     }
 
@@ -79,13 +90,15 @@ impl<'a> Findings<'a> {
         names::namespaces().into_iter().map(str::to_owned).collect()
     }
 
-    fn walk(&mut self, name: &str, text: &str, ast: &AST) {
+    fn walk(&mut self, name: &str, text: &str, ast: &AST, scope: &Scope) {
         let mut source = Source {
             name,
             text,
             functions: self.known.clone(),
             imports: self.imports.clone(),
             keys: BTreeSet::new(),
+            variables: scope.iter_raw().map(|(name, ..)| name.to_owned()).collect(),
+            captured: scope.iter_raw().map(|(name, ..)| name.to_owned()).collect(),
         };
         collect_functions(ast, &mut source.functions);
         for (function, _) in ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())) {
@@ -107,6 +120,22 @@ impl<'a> Findings<'a> {
                 Some(ASTNode::Expr(Expr::Property(x, _))) => {
                     source.keys.insert(x.2.to_string());
                 }
+                Some(ASTNode::Stmt(Stmt::Var(x, ..))) => {
+                    source.variables.insert(x.0.name.to_string());
+                }
+                Some(ASTNode::Stmt(Stmt::For(x, _))) => {
+                    source.variables.insert(x.0.name.to_string());
+                    source.variables.extend(x.1.iter().map(|i| i.name.to_string()));
+                }
+                Some(ASTNode::Expr(Expr::FnCall(x, _))) if x.name == "curry" => {
+                    for arg in &x.args {
+                        if let Expr::Variable(v, short, _) = arg
+                            && (v.0.is_some() || short.is_some())
+                        {
+                            source.captured.insert(v.1.to_string());
+                        }
+                    }
+                }
                 _ => {}
             }
             true
@@ -116,6 +145,10 @@ impl<'a> Findings<'a> {
                 Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => self.call(&source, call, *position),
                 Some(ASTNode::Expr(Expr::FnCall(call, position))) => self.call(&source, call, *position),
                 Some(ASTNode::Expr(Expr::MethodCall(call, position))) => self.method(&source, call, *position),
+                Some(ASTNode::Expr(Expr::Variable(x, short, position))) => {
+                    let resolved = x.0.is_some() || short.is_some();
+                    self.variable(&source, &x.1, &x.2, resolved, *position);
+                }
                 _ => {}
             }
             true
@@ -155,7 +188,7 @@ impl<'a> Findings<'a> {
         let ast = match self.engine.compile(&*found.text) {
             Ok(ast) => ast,
             Err(error) => {
-                let failure = words::syntax_in(error.err_type(), self.engine_names());
+                let failure = words::syntax(error.err_type());
                 let problem = Problem::at(&found.origin, &found.text, error.position(), &failure);
                 self.problems.push(problem);
                 return Ok(None);
@@ -168,7 +201,7 @@ impl<'a> Findings<'a> {
         self.modules.insert(found.origin.clone(), exported.clone());
         // The prompt's own functions and imports are not seen by modules.
         let (known, imports) = (std::mem::take(&mut self.known), std::mem::take(&mut self.imports));
-        self.walk(&found.origin, &found.text, &ast);
+        self.walk(&found.origin, &found.text, &ast, &Scope::new());
         (self.known, self.imports) = (known, imports);
         Ok(Some(exported))
     }
@@ -192,19 +225,39 @@ impl<'a> Findings<'a> {
             overloads.extend(own.iter().cloned());
         }
         overloads.extend(declared("", name));
-        overloads.extend(names::standard().get(name).cloned().unwrap_or_default());
         overloads.extend(properties(name));
+        let shown = overloads.len();
+        overloads.extend(names::standard().get(name).cloned().unwrap_or_default());
         if overloads.is_empty() {
             let failure = self.unknown(source, name);
             self.push(source, position, Severity::Error, &failure);
         } else if !overloads.iter().any(|o| (o.fewest..=o.most).contains(&count)) {
-            let failure = arity(name, count, &overloads);
+            // Ours are meant where both exist.
+            let shown = if shown > 0 { &overloads[..shown] } else { &overloads[..] };
+            let failure = arity(name, count, shown);
+            self.push(source, position, Severity::Error, &failure);
+        }
+    }
+
+    fn variable(&mut self, source: &Source, name: &str, space: &Namespace, resolved: bool, position: Position) {
+        if let Some(root) = space.path.first().map(|i| i.name.as_str()) {
+            let known =
+                source.imports.contains_key(root) || root == "global" || self.engine_names().contains(&root.to_owned());
+            if !known {
+                let failure = words::unknown_namespace(root, source.imports.keys().cloned().chain(self.engine_names()));
+                self.push(source, space.position(), Severity::Error, &failure);
+            }
+        } else if !resolved && !source.captured.contains(name) && !source.functions.contains_key(name) {
+            let failure = words::unknown_variable(name, source.variables.iter().cloned());
             self.push(source, position, Severity::Error, &failure);
         }
     }
 
     fn unknown(&self, source: &Source, name: &str) -> Failure {
         let failure = Failure::new(Kind::Usage, format!("there is no function `{name}`"));
+        if source.variables.contains(name) {
+            return failure.hint(format!("a closure in a variable is called by {name}.call(…)"));
+        }
         // The verb alone, of a namespace that has it.
         let owner = crate::api::all().into_iter().find(|p| p.name == name && !p.namespace.is_empty());
         if let Some(primitive) = owner {
@@ -271,8 +324,9 @@ impl<'a> Findings<'a> {
                 overloads.push(names::overload(primitive));
             }
         }
-        overloads.extend(names::standard().get(name).cloned().unwrap_or_default());
         overloads.extend(properties(name));
+        let shown = overloads.len();
+        overloads.extend(names::standard().get(name).cloned().unwrap_or_default());
         if overloads.is_empty() {
             let failure = Failure::new(Kind::Usage, format!("there is no method `{name}`"));
             let ours = crate::api::all().into_iter().filter(|p| p.methods_too).map(|p| p.name.to_owned());
@@ -286,7 +340,8 @@ impl<'a> Findings<'a> {
             };
             self.push(source, position, Severity::Error, &failure);
         } else if !overloads.iter().any(|o| (o.fewest..=o.most).contains(&count)) {
-            let failure = arity(name, count, &overloads);
+            let shown = if shown > 0 { &overloads[..shown] } else { &overloads[..] };
+            let failure = arity(name, count, shown);
             self.push(source, position, Severity::Error, &failure);
         }
     }

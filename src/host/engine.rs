@@ -41,9 +41,11 @@ pub(crate) fn running(session: &Arc<Session>, library: &Library) -> Engine {
 }
 
 /// An engine that only compiles: it knows every name and can call none. With
-/// optimisation off, so that no dead code is gone before it was checked.
-pub(crate) fn checking(library: &Library) -> Engine {
+/// optimisation off, so that no dead code is gone before it was checked. A
+/// strict one stops at the first unknown variable, as a running one does.
+pub(crate) fn checking(library: &Library, strict: bool) -> Engine {
     let mut engine = limited(library);
+    engine.set_strict_variables(strict);
     engine.set_optimization_level(OptimizationLevel::None);
     bridge::register(&mut engine, None);
     engine
@@ -52,9 +54,11 @@ pub(crate) fn checking(library: &Library) -> Engine {
 /// Ends scripts when this cancellation is set. It stays set, so that a `try`
 /// which swallows the termination meets it again at the next operation.
 pub(crate) fn obey(engine: &mut Engine, cancel: Cancel) {
-    engine.on_progress(move |count| {
-        if count % LOOK == 0 && cancel.is_cancelled() { Some("cancelled".into()) } else { None }
-    });
+    engine.on_progress(
+        move |count| {
+            if count % LOOK == 0 && cancel.is_cancelled() { Some("cancelled".into()) } else { None }
+        },
+    );
 }
 
 fn limited(library: &Library) -> Engine {

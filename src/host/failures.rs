@@ -54,7 +54,11 @@ pub fn of_map(map: &Map) -> Failure {
 /// The failure behind a thrown value: a map, a text, or anything else.
 pub fn of_thrown(value: &Dynamic) -> Failure {
     if let Ok(map) = value.as_map_ref() {
-        return of_map(&map);
+        return if map.contains_key("error") && !map.contains_key("kind") {
+            words::of_caught(&map)
+        } else {
+            of_map(&map)
+        };
     }
     if value.is_unit() {
         return Failure::new(Kind::Script, "the script threw without saying what failed")
@@ -68,10 +72,21 @@ pub fn of_thrown(value: &Dynamic) -> Failure {
 pub fn of_error(error: &EvalAltResult, source: &str) -> Failure {
     let (leaf, source) = leaf(error, source);
     let mut failure = words::of_leaf(leaf);
+    if let EvalAltResult::ErrorRuntime(value, _) = leaf
+        && let Ok(map) = value.as_map_ref()
+        && let (None, Some(line), Some(column)) = (&failure.at, whole(&map, "line"), whole(&map, "position"))
+    {
+        // An engine error that was caught and thrown on: where it was first.
+        failure.at = Some(format!("{source}:{line}:{column}"));
+    }
     if failure.at.is_none() {
         failure.at = place(Some(source), leaf.position());
     }
     failure
+}
+
+fn whole(map: &Map, key: &str) -> Option<i64> {
+    map.get(key).and_then(|v| v.as_int().ok())
 }
 
 /// The innermost error and the name of the source it happened in.

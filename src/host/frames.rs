@@ -74,7 +74,7 @@ impl std::error::Error for ScriptError {}
 /// Takes an engine's error apart. `main` names the script that ran.
 pub(crate) fn of(error: &EvalAltResult, main: &str, library: &Library) -> ScriptError {
     let mut calls = Vec::new();
-    let (mut error, mut source) = (error, main);
+    let (mut error, mut source) = (error, main.to_owned());
     loop {
         match error {
             EvalAltResult::ErrorInFunctionCall(name, inner_source, inner, position) => {
@@ -82,24 +82,27 @@ pub(crate) fn of(error: &EvalAltResult, main: &str, library: &Library) -> Script
                     anonymous if anonymous.starts_with("anon$") => "called from a closure".to_owned(),
                     name => format!("called from {name}"),
                 };
-                calls.push(frame(library, source, *position, what));
-                if !inner_source.is_empty() {
-                    source = inner_source;
+                calls.push(frame(library, &source, *position, what));
+                match library.closure_source(name) {
+                    Some(own) => source = own,
+                    None if inner_source.is_empty() => {}
+                    None => source.clone_from(inner_source),
                 }
                 error = inner;
             }
             EvalAltResult::ErrorInModule(path, inner, position) => {
-                calls.push(frame(library, source, *position, "imported from".to_owned()));
+                calls.push(frame(library, &source, *position, "imported from".to_owned()));
                 if !path.is_empty() {
-                    source = path;
+                    source.clone_from(path);
                 }
                 error = inner;
             }
             leaf => {
-                let mut failure = failures::of_error(leaf, source);
-                let mut place = frame(library, source, leaf.position(), String::new());
+                let mut failure = failures::of_error(leaf, &source);
+                let mut place = frame(library, &source, leaf.position(), String::new());
+                // The same line and column of another source is the same place: see `closure_source`.
                 if let Some(first) = failure.at.as_deref().and_then(parse_place)
-                    && (first.0, first.1, first.2) != (place.source.as_str(), place.line, place.column)
+                    && (first.1, first.2) != (place.line, place.column)
                 {
                     // Thrown on by `throw e`: the first place tells more.
                     place.what = "thrown on".to_owned();
@@ -110,6 +113,7 @@ pub(crate) fn of(error: &EvalAltResult, main: &str, library: &Library) -> Script
                 if failure.kind == Kind::Cancelled {
                     failure.at = None;
                 } else {
+                    failure.at = (place.line > 0).then(|| spot(&place)).or(failure.at);
                     place.what = doing(&place);
                 }
                 calls.push(place);
@@ -287,14 +291,10 @@ mod tests {
 
     #[test]
     fn carets_stand_below_wide_letters_and_tabs() {
-        let place = Frame {
-            source: "a.rhai".into(),
-            line: 3,
-            column: 4,
-            width: 1,
-            what: String::new(),
-            text: "\t漢;x".into(),
-        };
+        let place =
+            Frame {
+                source: "a.rhai".into(), line: 3, column: 4, width: 1, what: String::new(), text: "\t漢;x".into()
+            };
         let mut out = String::new();
         excerpt(&mut out, &place);
         assert_eq!(out, " ┌─ a.rhai:3:4\n3│       漢;x\n │          ^\n");

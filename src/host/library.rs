@@ -34,6 +34,7 @@ struct State {
     used: Vec<Used>,
     sources: BTreeMap<String, Arc<str>>,
     homes: BTreeMap<String, Home>,
+    closures: BTreeMap<String, String>,
 }
 
 /// What `./` means in a source.
@@ -104,6 +105,19 @@ impl Library {
         let mut state = self.state();
         state.sources.insert(name.to_owned(), text.into());
         state.homes.entry(name.to_owned()).or_insert(Home::Folder(folder));
+    }
+
+    /// Notes where the closures of a source stand. The engine gives a closure's
+    /// error the source of whoever called it; its name leads back.
+    pub(crate) fn remember_closures(&self, ast: &rhai::AST, source: &str) {
+        let names = ast.iter_functions().map(|f| f.name).filter(|n| n.starts_with("anon$"));
+        let mut state = self.state();
+        state.closures.extend(names.map(|n| (n.to_owned(), source.to_owned())));
+    }
+
+    /// The source of a closure by its name.
+    pub(crate) fn closure_source(&self, name: &str) -> Option<String> {
+        self.state().closures.get(name).cloned()
     }
 
     /// Every plain name that could be imported, sorted.
@@ -189,6 +203,7 @@ impl Library {
         };
         let mut ast = engine.compile(&*found.text).map_err(|e| wrap(Box::new(e.into())))?;
         ast.set_source(found.origin.as_str());
+        self.remember_closures(&ast, &found.origin);
         let module = Arc::new(Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(wrap)?);
         let mut state = self.state();
         state.used.push(Used { name: name.to_owned(), origin: found.origin.clone(), sha256: sha256(&found.text) });

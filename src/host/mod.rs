@@ -29,6 +29,7 @@ pub use library::Library;
 
 use crate::base::{Failure, Kind};
 use crate::check::{self, Problem, Severity};
+use crate::run::narrate::What;
 use crate::run::session::Session;
 
 /// Runs scripts of one project for one session.
@@ -72,6 +73,10 @@ impl Host {
             let problems = check::text(name, text, library);
             if problems.iter().any(|p| p.severity == Severity::Error) {
                 return Err(ScriptError::unchecked(name, problems));
+            }
+            for problem in problems {
+                let text = format!("{}:{}:{}: {}", problem.source, problem.line, problem.column, problem.message);
+                session.note(What::Warned { text, hint: problem.hint.unwrap_or_default() });
             }
             let engine = engine::running(session, library);
             let _entered = session.handle().enter();
@@ -130,6 +135,7 @@ pub(crate) fn evaluate(
     library.remember(name, text);
     let mut ast = engine.compile_with_scope(scope, text).map_err(|e| frames::of(&e.into(), name, library))?;
     ast.set_source(name);
+    library.remember_closures(&ast, name);
     engine.eval_ast_with_scope::<Dynamic>(scope, &ast).map_err(|e| frames::of(&e, name, library))
 }
 

@@ -3,7 +3,7 @@
 //! Rhai names Rust types and says what its evaluator met; here stands what the
 //! author of a script did and what to write instead.
 
-use rhai::{EvalAltResult, LexError, ParseErrorType};
+use rhai::{EvalAltResult, LexError, Map, ParseErrorType, Position};
 
 use super::{failures, values};
 use crate::base::{Failure, Kind};
@@ -26,8 +26,9 @@ pub(crate) fn of_leaf(error: &EvalAltResult) -> Failure {
         ErrorPropertyNotFound(name, _) => script(format!("the map has no `{name}`"))
             .hint(format!("for one that may be missing write m.get(\"{name}\") ?? something")),
         ErrorIndexNotFound(index, _) => script(format!("there is nothing under the index {index}")),
-        ErrorUnboundThis(_) => script("`this` stands for nothing here".to_owned())
-            .hint("call the function as a method: value.name()"),
+        ErrorUnboundThis(_) => {
+            script("`this` stands for nothing here".to_owned()).hint("call the function as a method: value.name()")
+        }
         ErrorMismatchDataType(wanted, got, _) | ErrorMismatchOutputType(wanted, got, _) => mismatch(wanted, got),
         ErrorIndexingType(signature, _) => {
             let word = values::type_word(signature.split('[').next().unwrap_or(signature));
@@ -50,12 +51,38 @@ pub(crate) fn of_leaf(error: &EvalAltResult) -> Failure {
         ErrorTooManyOperations(_) => script("the script does more operations than it may here".to_owned()),
         ErrorTooManyVariables(_) => script("the script has more variables than it may".to_owned()),
         ErrorTooManyModules(_) => script("the script imports more modules than it may".to_owned()),
-        ErrorStackOverflow(_) => script("functions call each other too deeply".to_owned())
-            .hint("a function that calls itself needs an end"),
+        ErrorStackOverflow(_) => {
+            script("functions call each other too deeply".to_owned()).hint("a function that calls itself needs an end")
+        }
         ErrorDataTooLarge(what, _) => script(format!("{} grew too large", values::type_word(what))),
         ErrorSystem(text, inner) if text.is_empty() => Failure::internal(inner.to_string()),
         ErrorSystem(text, inner) => Failure::internal(format!("{text}: {inner}")),
         other => Failure::internal(lower_first(&other.to_string())),
+    }
+}
+
+/// An engine error that a script caught, from the map it became.
+pub(crate) fn of_caught(map: &Map) -> Failure {
+    use EvalAltResult::*;
+    let text = |key: &str| map.get(key).and_then(|v| v.clone().into_string().ok()).unwrap_or_default();
+    let number = |key: &str| map.get(key).and_then(|v| v.as_int().ok()).unwrap_or_default();
+    let length = || usize::try_from(number("length")).unwrap_or_default();
+    let none = Position::NONE;
+    match text("error").as_str() {
+        "ErrorArrayBounds" => of_leaf(&ErrorArrayBounds(length(), number("index"), none)),
+        "ErrorStringBounds" => of_leaf(&ErrorStringBounds(length(), number("index"), none)),
+        "ErrorPropertyNotFound" => of_leaf(&ErrorPropertyNotFound(text("variable"), none)),
+        "ErrorVariableNotFound" => of_leaf(&ErrorVariableNotFound(text("variable"), none)),
+        "ErrorFunctionNotFound" => function(&text("function")),
+        "ErrorMismatchDataType" | "ErrorMismatchOutputType" => mismatch(&text("requested"), &text("actual")),
+        "ErrorFor" => of_leaf(&ErrorFor(none)),
+        "ErrorDotExpr" => property(&text("property")),
+        _ => {
+            // The first line is the error itself, its place appended.
+            let message = text("message");
+            let first = message.lines().next().unwrap_or_default();
+            Failure::new(Kind::Script, lower_first(first.split(" (line ").next().unwrap_or_default()))
+        }
     }
 }
 
@@ -66,18 +93,17 @@ pub(crate) fn syntax(what: &ParseErrorType) -> Failure {
     match what {
         UnexpectedEOF => usage("the script ends in the middle of something".to_owned())
             .hint("look for a bracket, brace or quote that is never closed"),
-        BadInput(LexError::UnterminatedString) => {
-            usage("a text is never closed".to_owned()).hint("a text in \"…\" ends on its line; one in `…` may span lines")
-        }
+        BadInput(LexError::UnterminatedString) => usage("a text is never closed".to_owned())
+            .hint("a text in \"…\" ends on its line; one in `…` may span lines"),
         BadInput(LexError::ImproperSymbol(symbol, _)) if symbol == "eval" => {
             usage("`eval` is switched off".to_owned()).hint("what it would run could not be checked; write it out")
         }
         BadInput(LexError::Runtime(text)) => usage(lower_first(text)),
         MissingToken(token, why) => usage(format!("`{token}` is missing {}", lower_first(why)).trim_end().to_owned()),
-        VariableUndefined(name) => usage(format!("there is no variable `{name}` here"))
-            .hint("a function sees only its arguments and what it makes itself; make a variable with: let name = …"),
+        VariableUndefined(name) => unknown_variable(name, std::iter::empty()),
         ModuleUndefined(name) => usage(format!("there is no namespace `{name}`")),
         FnDuplicatedDefinition(name, _) => usage(format!("the function `{name}` is defined twice")),
+        Reserved(name) if !name.starts_with(char::is_alphabetic) => usage(format!("`{name}` has no meaning here")),
         Reserved(name) => usage(format!("`{name}` is a reserved word of the language"))
             .hint("choose another name; as the key of a map write it in quotes"),
         AssignmentToConstant(name) => usage(format!("`{name}` is a constant and can't be changed")),
@@ -144,12 +170,13 @@ fn mismatch(wanted: &str, got: &str) -> Failure {
 fn beyond(what: &str, items: &str, length: usize, index: i64) -> Failure {
     let text = match length {
         0 => format!("index {index} is beyond the end: the {what} is empty"),
+        1 => format!("index {index} is beyond the end: the {what} has 1 {}", items.trim_end_matches('s')),
         _ => format!("index {index} is beyond the end: the {what} has {length} {items}"),
     };
     Failure::new(Kind::Script, text).hint("the first one has the index 0; check .len first")
 }
 
-fn lower_first(text: &str) -> String {
+pub(crate) fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_lowercase().chain(letters).collect::<String>().trim_end_matches('.').to_owned(),
@@ -157,11 +184,13 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-/// A syntax error where these namespaces are known.
-pub(crate) fn syntax_in(what: &ParseErrorType, namespaces: Vec<String>) -> Failure {
-    match what {
-        ParseErrorType::ModuleUndefined(name) => unknown_namespace(name, namespaces.into_iter()),
-        other => syntax(other),
+/// A variable that is nowhere defined.
+pub(crate) fn unknown_variable(name: &str, known: impl Iterator<Item = String>) -> Failure {
+    let failure = Failure::new(Kind::Usage, format!("there is no variable `{name}` here"));
+    match suggest::nearest(name, known.collect::<Vec<_>>()) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure
+            .hint("a function sees only its arguments and what it makes itself; make a variable with: let name = …"),
     }
 }
 
