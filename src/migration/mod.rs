@@ -10,10 +10,12 @@
 pub mod against;
 pub mod conversion;
 pub mod difference;
+pub mod kind;
 pub mod list;
 pub mod read;
 pub mod rules;
 pub mod scan;
+pub mod states;
 pub mod waves;
 
 pub use list::{Mailboxes, Row};
