@@ -10,6 +10,8 @@ pub mod gantt;
 pub mod group;
 pub mod html;
 pub mod lines;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod story;
 pub mod wirelog;
 pub mod words;

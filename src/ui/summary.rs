@@ -47,7 +47,7 @@ fn time_and_mail(story: &Story, facts: &mut Facts) {
         facts.fact("Lab time", &format!("{length}, {} to {}", words::day(began), words::day(ended)));
     }
     if proof.rows.iter().any(|r| r.hours_apart.is_some()) {
-        let line = |median, worst| format!("{} in the middle, {} at worst", words::hours(median), words::hours(worst));
+        let line = |median, worst| format!("median {}, worst {}", words::hours(median), words::hours(worst));
         facts.fact("Hours apart", &line(proof.hours_apart_median, proof.hours_apart_worst));
         facts.fact(
             "Without old mail",

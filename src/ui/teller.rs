@@ -70,7 +70,7 @@ impl Mark {
             Mark::Bad => "failed",
             Mark::Warning => "warning",
             Mark::Info => "note",
-            Mark::Left => "left",
+            Mark::Left => "rows",
             Mark::Begins => "begins",
             Mark::Waits => "waits",
         }
@@ -189,12 +189,17 @@ impl Teller {
             What::Waiting { reason, until } => {
                 let reason = words::clean(reason);
                 let fresh = self.waiting.as_ref().is_none_or(|(old, _)| *old != reason);
-                let shown = self.open.is_empty() || (!self.lab && !look.live);
+                // A question says itself when it is answered; in a lab, at once.
+                let shown = match (self.lab, self.asked.is_empty()) {
+                    (true, false) => false,
+                    (true, true) => self.open.is_empty(),
+                    (false, _) => self.open.is_empty() || !look.live,
+                };
                 if fresh && shown && !look.quiet {
                     self.flush(look, &mut lines);
                     self.announce(look, self.open.len(), &mut lines);
-                    let until = format!("until {} at most", words::moment(*until).trim_start());
-                    lines.push(entry(look, note.time, Mark::Waits, self.open.len(), "wait", &reason, &until));
+                    let what = format!("{reason}, until {} at most", words::moment(*until).trim_start());
+                    lines.push(entry(look, note.time, Mark::Waits, self.open.len(), "wait", &what, ""));
                 }
                 self.waiting = Some((reason, *until));
             }
@@ -211,7 +216,7 @@ impl Teller {
             What::Ended { ok, code } => {
                 self.finish(look, &mut lines);
                 if !look.quiet {
-                    let (mark, text) = if *ok { (Mark::Good, "done".to_owned()) } else { (Mark::Bad, ended(*code)) };
+                    let (mark, text) = if *ok { (Mark::Good, done(*code)) } else { (Mark::Bad, ended(*code)) };
                     lines.push(entry(look, note.time, mark, 0, "run", &text, ""));
                 }
             }
@@ -279,12 +284,12 @@ impl Teller {
                 _ => Mark::Info,
             };
             if !look.quiet || mark != Mark::Info {
-                lines.push(below(look, mark, &group, ""));
+                lines.push(below(look, mark, &group));
             }
         }
         let left = std::mem::take(&mut self.left);
         for group in reasons(left.iter().map(|(a, r)| (a.as_str(), r.as_str()))) {
-            lines.push(below(look, Mark::Left, &group, "left whole: "));
+            lines.push(below(look, Mark::Left, &group));
         }
     }
 }
@@ -299,9 +304,16 @@ fn said_of(subject: &str, text: &str) -> String {
     }
 }
 
+fn meaning(code: u8) -> Option<&'static str> {
+    crate::cli::args::EXIT_CODES.iter().find(|(c, _)| *c == code).map(|(_, m)| *m)
+}
+
+fn done(code: u8) -> String {
+    meaning(code).filter(|m| m.starts_with("done")).unwrap_or("done").to_owned()
+}
+
 fn ended(code: u8) -> String {
-    let meaning = crate::cli::args::EXIT_CODES.iter().find(|(c, _)| *c == code).map(|(_, m)| *m);
-    match meaning {
+    match meaning(code) {
         Some(meaning) => format!("ended with exit code {code} ({meaning})"),
         None => format!("ended with exit code {code}"),
     }
@@ -348,7 +360,7 @@ fn entry(look: Look, time: Timestamp, mark: Mark, depth: usize, name: &str, what
             if let Some(row) = rows.last_mut() {
                 row.push_str(&format!("  {}", paint.dim(addition)));
             }
-        } else {
+        } else if look.width >= 80 || what.is_empty() {
             addition_row = Some(paint.dim(addition));
         }
     }
@@ -358,7 +370,7 @@ fn entry(look: Look, time: Timestamp, mark: Mark, depth: usize, name: &str, what
 }
 
 /// An undated line below a step: mark, count, text, names, hint.
-fn below(look: Look, mark: Mark, group: &Group, prefix: &str) -> Line {
+fn below(look: Look, mark: Mark, group: &Group) -> Line {
     let paint = look.paint;
     let before = columns_before(look);
     let sign = text::pad(if look.signs { mark.sign() } else { mark.word() }, mark_columns(look));
@@ -366,9 +378,15 @@ fn below(look: Look, mark: Mark, group: &Group, prefix: &str) -> Line {
     let head = format!("{}{} ", " ".repeat(lead), mark.painted(paint, &sign));
     let most = if look.verbose { usize::MAX - 1 } else { 3 };
     let names = words::names(&group.targets, most);
-    let alone = group.count == 1 && (names.is_empty() || group.message.contains(&names));
-    let times = if group.count > 1 { format!("{} × ", words::count(group.count)) } else { String::new() };
-    let mut out = text::hang_at(&head, before, &format!("{times}{prefix}{}", group.message), look.width);
+    let alone = group.count == 1;
+    let message = match (mark, alone) {
+        (Mark::Left, true) => format!("{names} left whole: {}", group.message),
+        (Mark::Left, false) => format!("{} left whole: {}", words::count(group.count), group.message),
+        (_, true) if names.is_empty() || group.message.contains(&names) => group.message.clone(),
+        (_, true) => format!("{names}: {}", group.message),
+        (_, false) => format!("{} × {}", words::count(group.count), group.message),
+    };
+    let mut out = text::hang_at(&head, before, &message, look.width);
     let blank = " ".repeat(before);
     if !alone && !names.is_empty() {
         let rows = text::wrap(&names, look.width.saturating_sub(before), look.width.saturating_sub(before));
