@@ -292,7 +292,7 @@ pub async fn keep_images(session: &Session, mailboxes: &Mailboxes) -> Result<()>
         .map(|(address, user)| {
             let directory = entries.get(&address).map_or(Value::Null, recipients::image);
             let user = user.map_or(Value::Null, |u| {
-                json!({"id": u.id, "upn": u.upn, "proxies": u.proxies, "licences": u.licences, "usageLocation": u.usage_location})
+                json!({"id": u.facts.id, "upn": u.facts.upn, "proxies": u.facts.proxies, "licences": u.licences, "usageLocation": u.facts.usage_location})
             });
             let image = json!({"directory": directory, "cloud": user});
             (address, image)

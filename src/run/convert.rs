@@ -50,7 +50,11 @@ impl Reshape {
         match self.way {
             Way::Convert => {
                 let cloud =
-                    cloud.ok_or_else(|| Refusal::new("there is no cloud mailbox", "watch the batch to its end"))?;
+                    cloud.ok_or_else(|| Refusal {
+                    rule: "no_cloud_mailbox",
+                    reason: "there is no cloud mailbox".into(),
+                    remedy: "watch the batch to its end",
+                })?;
                 let plan = conversion::convert(entry, cloud, &self.initial_domain, Profile::MailUser)?;
                 Ok((plan.mods, plan.after))
             }

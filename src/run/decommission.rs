@@ -7,6 +7,7 @@ use hickory_proto::rr::RecordType;
 use super::recipients;
 use super::report::{Report, plural};
 use super::session::Session;
+use crate::migration::against::OnPremises;
 use crate::base::Result;
 use crate::services::directory::Scope;
 use crate::services::dns::Ask;
@@ -27,7 +28,7 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
         recipients::cloud(session),
         services.exchange.invoke("Get-MigrationBatch", vec![("ResultSize".into(), Param::from("Unlimited"))]),
     )?;
-    let facts: Vec<_> = people.iter().map(recipients::facts).collect();
+    let facts: Vec<_> = people.iter().map(OnPremises::of).collect();
     let left = facts.iter().filter(|p| p.has_mailbox).count();
     if left > 0 {
         report.warning(
@@ -39,8 +40,8 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
     let unlicensed: Vec<&str> = cloud
         .people()
         .iter()
-        .filter(|p| p.recipient_type.eq_ignore_ascii_case("UserMailbox") && p.licences.is_empty())
-        .map(|p| p.upn.as_str())
+        .filter(|p| p.facts.recipient_type.eq_ignore_ascii_case("UserMailbox") && p.licences.is_empty())
+        .map(|p| p.facts.upn.as_str())
         .collect();
     if let Some(first) = unlicensed.first() {
         report.error(

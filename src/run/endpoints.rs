@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::domains::one;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::session::Session;
+use crate::migration::against::OnPremises;
 use crate::base::{Kind, Result};
 use crate::wire::invoke::{Param, Params, get, text_of};
 
@@ -94,7 +95,7 @@ async fn test_mailbox(session: &Session, domain: &str) -> Result<String> {
     let everybody = super::recipients::everybody(session).await?;
     let found = everybody
         .iter()
-        .map(super::recipients::facts)
+        .map(OnPremises::of)
         .find(|p| p.has_mailbox && !p.hidden && p.address.to_lowercase().ends_with(&format!("@{domain}")));
     Ok(found.map(|p| p.address).unwrap_or_else(|| format!("postmaster@{domain}")))
 }

@@ -14,7 +14,8 @@ use super::recipients;
 use super::report::{Report, plural};
 use super::session::Session;
 use crate::base::{Failure, Kind, Result};
-use crate::migration::licences::{self as rules, Sku};
+use crate::migration::errors;
+use crate::migration::licences::{self as rules, Person, Sku};
 use crate::migration::list::Mailboxes;
 use crate::wire::graph::{BatchRequest, error_of, percent};
 
@@ -70,10 +71,10 @@ impl Change for UserChange {
                         .hint("look at the synchronization");
                     return Observed { target: target.clone(), before: Value::Null, verdict: Verdict::Refused(gone) };
                 };
-                let before = json!({"licences": user.licences, "usageLocation": user.usage_location});
+                let before = json!({"licences": user.licences, "usageLocation": user.facts.usage_location});
                 let has = |sku: &String| user.licences.iter().any(|l| l.eq_ignore_ascii_case(sku));
                 let same = match &self.what {
-                    What::Location(_) => !user.usage_location.is_empty(),
+                    What::Location(_) => !user.facts.usage_location.is_empty(),
                     What::Give(sku) => has(sku),
                     What::Take(sku) => !has(sku),
                 };
@@ -134,7 +135,7 @@ impl Change for UserChange {
                             .on(&one.target)
                             .status(answer.status)
                             .detail(error.code)
-                            .hint(rules::hint_for(&error.message)))
+                            .hint(errors::explain(&error.message).map_or("look at the user in the admin centre", |k| k.remedy)))
                     })
                     .collect(),
                 Err(failure) => group.iter().map(|_| Err(failure.clone())).collect(),
@@ -150,71 +151,68 @@ impl Change for UserChange {
 /// Those of Graph.
 pub async fn skus(session: &Session) -> Result<Vec<Sku>> {
     let rows = session.services().graph.get_all("/subscribedSkus").await?;
-    Ok(rows.iter().filter_map(Sku::from_graph).collect())
+    Ok(rows.iter().filter_map(Sku::of).collect())
 }
 
-/// The product that gives the mailboxes: the project's, else the one with an
-/// Exchange plan and most free seats.
-///
-/// # Errors
-/// `validation` if there is none.
-pub async fn product(session: &Session) -> Result<Sku> {
-    let all = skus(session).await?;
-    rules::choose(&all, session.project().licence.sku.as_deref()).cloned().ok_or_else(|| {
-        Failure::new(Kind::Validation, "no product of the tenant gives a mailbox")
-            .during("graph", "GET /subscribedSkus")
-            .hint("buy seats of a plan with Exchange Online, or name another product under [licence] in stagepost.toml")
+/// What the rules say about licences for these people; a usage location of the
+/// project counts for who has none.
+async fn needed(session: &Session, addresses: &[String]) -> Result<rules::Checked> {
+    let (skus, users) = futures::try_join!(skus(session), recipients::users(session, addresses))?;
+    let place = session.project().usage_location.clone().unwrap_or_default();
+    let people: Vec<Person> = addresses
+        .iter()
+        .zip(users)
+        .filter_map(|(address, user)| {
+            let user = user?;
+            let location = &user.facts.usage_location;
+            Some(Person {
+                address: address.clone(),
+                usage_location: if location.is_empty() { place.clone() } else { location.clone() },
+                held: user.licences.into_iter().collect(),
+                ..Person::default()
+            })
+        })
+        .collect();
+    rules::check(&people, &skus, session.project().licence.sku.as_deref()).map_err(|lacking| {
+        Failure::new(Kind::Findings, lacking.to_string()).during("graph", "GET /subscribedSkus").hint(lacking.remedy())
     })
 }
 
 /// Step before `start`: seats and usage locations. Who can't get a licence is
-/// set aside; too few seats concern everybody.
+/// set aside; no free seat at all concerns everybody.
 ///
 /// # Errors
 /// Those of Graph; the journal can't be written.
 pub async fn check(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Report> {
     let step = session.step("license::check", plural(mailboxes.len(), "mailbox", "mailboxes"));
     let mut report = Report::new("license::check");
-    let sku = product(session).await?;
     let addresses = mailboxes.addresses();
-    let users = recipients::users(session, &addresses).await?;
-    let mut needed = 0;
+    let checked = match needed(session, &addresses).await {
+        Ok(checked) => checked,
+        Err(failure) if failure.kind == Kind::Findings => {
+            report.error("", failure.message, failure.hint.as_deref().unwrap_or_default());
+            report.mailboxes = Some(mailboxes.take(0));
+            report.tell(session);
+            step.end_badly(report.sentence());
+            return Ok(report);
+        }
+        Err(failure) => return Err(failure),
+    };
     let mut aside = std::collections::BTreeSet::new();
-    let place = session.project().usage_location.clone().unwrap_or_default();
-    for (address, user) in addresses.iter().zip(&users) {
-        let Some(user) = user else {
-            let reason = "no user of the tenant has this address";
-            session.leave(address, reason)?;
-            report.aside(address, format!("{address}: {reason}"), "look at the synchronization");
-            aside.insert(address.to_lowercase());
-            continue;
-        };
-        if !user.licences.iter().any(|l| l.eq_ignore_ascii_case(&sku.id)) {
-            needed += 1;
-        }
-        if user.usage_location.is_empty() && place.is_empty() {
-            let reason = "no usage location, and a licence needs one";
-            session.leave(address, reason)?;
-            report.aside(
-                address,
-                format!("{address}: {reason}"),
-                "set usage_location in stagepost.toml, or at the user",
-            );
-            aside.insert(address.to_lowercase());
-        }
-    }
-    let free = sku.free();
-    if needed > free {
-        report.error(
-            &sku.part,
-            format!("{needed} licences of {} are needed, {free} are free", sku.part),
-            "buy seats, or take licences back from people who left",
-        );
+    for fault in checked.aside {
+        session.leave(&fault.address, &fault.reason)?;
+        report.aside(&fault.address, fault.reason, &fault.remedy);
+        aside.insert(fault.address.to_lowercase());
     }
     report.mailboxes = Some(mailboxes.without(&aside));
-    report.fact("product", &sku.part);
     report.tell(session);
-    step.end(format!("{needed} of {free} free seats of {}", sku.part));
+    step.end(match &checked.sku {
+        None => "everybody has one".to_owned(),
+        Some(sku) => {
+            report.fact("product", &sku.part);
+            format!("{} of {} free seats of {}", checked.give.len(), checked.free, sku.part)
+        }
+    });
     Ok(report)
 }
 
@@ -227,24 +225,39 @@ pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usi
         return Ok(0);
     }
     let step = session.step("license::assign", plural(mailboxes.len(), "mailbox", "mailboxes"));
-    let sku = product(session).await?;
-    let users = mailboxes.addresses();
-    if let Some(place) = session.project().usage_location.clone() {
-        let change = UserChange { users: users.clone(), what: What::Location(place) };
-        warn_refused(session, gate::pass(session, &change, None).await?);
+    let checked = needed(session, &mailboxes.addresses()).await?;
+    let Some(sku) = checked.sku else {
+        step.end("everybody has one");
+        return Ok(0);
+    };
+    for fault in &checked.aside {
+        session.note(super::narrate::What::Warned {
+            text: format!("{}: {}", fault.address, fault.reason),
+            hint: fault.remedy.clone(),
+        });
     }
-    let total = users.len();
-    let change = UserChange { users, what: What::Give(sku.id.clone()) };
+    locate(session, &checked.give).await?;
+    let total = mailboxes.len();
+    let change = UserChange { users: checked.give, what: What::Give(sku.id) };
     let tell = |done: usize, of: usize| step.progress(done, of, "licences", "given");
     let outcomes = gate::pass(session, &change, Some(&tell)).await?;
     let given = outcomes.iter().filter(|o| o.changed).count();
-    let refused = warn_refused(session, outcomes);
+    let refused = warn_refused(session, outcomes) + checked.aside.len();
     step.end(match (given, refused) {
         (g, 0) if g == total => format!("{g} given"),
         (g, 0) => format!("{g} given, {} had one", total - g),
         (g, r) => format!("{g} given, {r} refused"),
     });
     Ok(given)
+}
+
+/// Gives a usage location to those without, where the project names one.
+async fn locate(session: &Session, users: &[String]) -> Result<()> {
+    if let Some(place) = session.project().usage_location.clone() {
+        let change = UserChange { users: users.to_vec(), what: What::Location(place) };
+        warn_refused(session, gate::pass(session, &change, None).await?);
+    }
+    Ok(())
 }
 
 /// Takes licences away so that the cloud mailboxes give way: those that a
@@ -268,10 +281,10 @@ pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome
         }
     }
     if !without.is_empty() {
-        let sku = product(session).await?;
-        if let Some(place) = session.project().usage_location.clone() {
-            gate::pass(session, &UserChange { users: without.clone(), what: What::Location(place) }, None).await?;
-        }
+        let sku = needed(session, &without).await?.sku.ok_or_else(|| {
+            Failure::new(Kind::Validation, "no product of the tenant gives a mailbox").hint("look at the tenant's subscriptions")
+        })?;
+        locate(session, &without).await?;
         gate::pass(session, &UserChange { users: without.clone(), what: What::Give(sku.id.clone()) }, None).await?;
         by_sku.entry(sku.id).or_default().extend(without);
     }

@@ -13,6 +13,7 @@ use super::recipients::{self, until};
 use super::report::{Report, plural};
 use super::session::Session;
 use super::zones::{SwapSets, Target, Wanted, agreed, ttl_of};
+use crate::migration::against::OnPremises;
 use crate::base::{Failure, Kind, Result};
 use crate::migration::routing;
 use crate::services::dns::Ask;
@@ -84,13 +85,38 @@ pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> R
         }
         let spf = session.services().dns.lookup(domain, RecordType::TXT, Ask::Authority).await?;
         let values = spf.map(|s| s.values).unwrap_or_default();
-        for (text, hint) in routing::spf_findings(&values) {
-            report.warning(domain, text, hint);
-        }
+        spf(session, &mut report, domain, &values).await?;
     }
     report.tell(session);
     step.end(report.sentence());
     Ok(report)
+}
+
+/// The cloud may send for the domain, and the record is one that receivers can
+/// evaluate.
+async fn spf(session: &Session, report: &mut Report, domain: &str, texts: &[String]) -> Result<()> {
+    let records: Vec<&String> = texts.iter().filter(|t| routing::is_spf(t)).collect();
+    let include = routing::wanted(domain, &service_records(session, domain).await?).spf_include;
+    match (records.as_slice(), include) {
+        ([], _) => report.warning(domain, format!("{domain} has no SPF record"), "publish one that names the old servers and the cloud"),
+        ([record], Some(include)) if !routing::spf_includes(record, &include) => report.warning(
+            domain,
+            format!("the SPF record of {domain} does not include {include}"),
+            "add it before the first mailbox sends from the cloud; keep the old addresses",
+        ),
+        ([record], _) if routing::spf_lookups(record) > routing::SPF_LOOKUPS => report.warning(
+            domain,
+            format!("the SPF record of {domain} causes more than {} lookups", routing::SPF_LOOKUPS),
+            "replace includes by addresses",
+        ),
+        ([_], _) => {}
+        (several, _) => report.warning(
+            domain,
+            format!("{domain} has {} SPF records; receivers take that as an error", several.len()),
+            "merge them into one",
+        ),
+    }
+    Ok(())
 }
 
 /// Asks a host whether it would take mail for somebody; no message is sent.
@@ -112,7 +138,7 @@ async fn sample_of(session: &Session, domain: &str) -> Result<Option<String>> {
     let all = recipients::everybody(session).await?;
     Ok(all
         .iter()
-        .map(recipients::facts)
+        .map(OnPremises::of)
         .filter(|p| p.has_mailbox && domain_of(&p.address) == domain.to_lowercase())
         .map(|p| p.address)
         .min())
@@ -124,7 +150,8 @@ async fn service_records(session: &Session, domain: &str) -> Result<Vec<serde_js
 
 /// Where the tenant wants a domain's mail; asked, never built from the name.
 async fn cloud_host(session: &Session, domain: &str) -> Result<Option<String>> {
-    Ok(routing::mx_of(&service_records(session, domain).await?, domain).map(|m| m.host))
+    let wanted = routing::wanted(domain, &service_records(session, domain).await?);
+    Ok(wanted.mx.first().map(|value| relative(routing::mx_host(value))))
 }
 
 /// Step 9: sends the mail of all domains to the cloud. Lowers the time to live,
@@ -137,32 +164,21 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
     let mut sets = Vec::new();
     let mut slowest = 0;
     for domain in domains {
-        let records = service_records(session, domain).await?;
-        let wanted = routing::mx_of(&records, domain).ok_or_else(|| {
-            Failure::new(Kind::Protocol, format!("the tenant names no MX host for {domain}"))
-                .during("graph", "serviceConfigurationRecords")
-                .on(domain)
-                .hint("verify the domain and enable e-mail for it in the tenant")
-        })?;
+        let wanted = routing::wanted(domain, &service_records(session, domain).await?);
         let found = session.services().dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
-        let value = format!("{} {}", wanted.preference, absolute(&wanted.host));
-        if found.as_ref().is_some_and(|s| s.values == [value.clone()]) {
+        let current = found.as_ref().map(|s| s.values.clone()).unwrap_or_default();
+        let switch = routing::switch(&current, &wanted, NEW_TTL, false).map_err(|refusal| {
+            Failure::new(Kind::Validation, refusal.to_string()).during("dns", "set_mx").on(domain).hint(refusal.remedy())
+        })?;
+        if switch.already {
             continue;
-        }
-        if let Some(gateway) = found.iter().flat_map(|s| &s.values).find_map(|v| routing::gateway_of(v)) {
-            return Err(Failure::new(
-                Kind::Validation,
-                format!("the mail of {domain} goes through a gateway ({gateway})"),
-            )
-            .on(domain)
-            .hint("leave its MX and change the gateway's delivery route to the tenant's host instead"));
         }
         if let Some(ttl) = found.map(|s| s.ttl)
             && ttl > SWITCH_TTL
         {
             slowest = slowest.max(ttl);
         }
-        sets.push((domain.clone(), value));
+        sets.push((domain.clone(), switch.wanted));
     }
     if sets.is_empty() {
         step.end("leads to the cloud already");
@@ -189,19 +205,18 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
         operation: "set_mx",
         sets: sets
             .iter()
-            .map(|(d, value)| Target {
+            .map(|(d, values)| Target {
                 name: d.clone(),
                 kind: RecordType::MX,
-                wanted: Wanted::Exactly { values: vec![value.clone()], ttl: NEW_TTL },
+                wanted: Wanted::Exactly { values: values.clone(), ttl: NEW_TTL },
             })
             .collect(),
     };
     every(gate::pass(session, &swap, None).await?)?;
     session.memory().facts.insert("mx_switched".into(), json!(session.now().to_string()));
-    for (domain, value) in &sets {
-        agreed(session, domain, RecordType::MX, std::slice::from_ref(value), old_ttl.max(NEW_TTL)).await?;
+    for (domain, values) in &sets {
+        agreed(session, domain, RecordType::MX, values, old_ttl.max(NEW_TTL)).await?;
     }
-    // What was seen before the cut may live for the old set's time to live.
     step.end(format!("{} switched, all resolvers agree", plural(sets.len(), "domain", "domains")));
     Ok(true)
 }
@@ -220,7 +235,7 @@ pub async fn verify(session: &Arc<Session>, domains: &[String]) -> Result<Report
     let step = session.step("mailflow::verify", domains.join(", "));
     let mut report = Report::new("mailflow::verify");
     let people = recipients::everybody(session).await?;
-    let facts: Vec<_> = people.iter().map(recipients::facts).collect();
+    let facts: Vec<_> = people.iter().map(OnPremises::of).collect();
     let left: BTreeMap<String, String> = session.memory().left.clone();
     for domain in domains {
         let Some(host) = published_host(session, domain, &mut report).await? else { continue };

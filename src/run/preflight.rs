@@ -10,8 +10,9 @@ use jiff::SignedDuration;
 use super::recipients;
 use super::report::{Report, plural};
 use super::session::Session;
+use crate::migration::against::OnPremises;
 use crate::base::{Result, Timestamp};
-use crate::migration::kind::{Kind as MigrationKind, Version};
+use crate::migration::kind::{self, Kind as MigrationKind, Product};
 use crate::services::directory::Scope;
 use crate::wire::attributes::Entry;
 use crate::wire::invoke::{Param, get, text_of};
@@ -121,7 +122,7 @@ async fn directory(session: &Session, report: &mut Report) {
         report.fact("domain controller", host);
     }
     kind_of(session, report, &servers);
-    let unified = people.iter().map(recipients::facts).filter(|p| p.has_mailbox && p.um_enabled).count();
+    let unified = people.iter().map(OnPremises::of).filter(|p| p.has_mailbox && p.um_enabled).count();
     if unified > 0 {
         report.warning(
             "",
@@ -140,40 +141,38 @@ fn kind_of(session: &Session, report: &mut Report, servers: &[Entry]) {
         );
         return;
     }
-    let mut newest: Option<Version> = None;
+    let mut newest: Option<Product> = None;
     for server in servers {
-        let version = Version::of(server.text("serialNumber").as_deref(), server.number("versionNumber"));
+        let name = server.text("cn").unwrap_or_default();
+        let serial = server.text("serialNumber").unwrap_or_default();
+        let version = kind::of_serial(&serial).or_else(|| server.number("versionNumber").and_then(kind::of_number));
         match version {
             Some(version) => {
-                report.fact("server", format!("{} ({})", server.text("cn").unwrap_or_default(), version.product()));
-                newest = newest.max(Some(version));
+                report.fact("server", format!("{name} (Exchange {})", version.product.name()));
+                newest = newest.max(Some(version.product));
             }
             None => report.warning(
-                &server.text("cn").unwrap_or_default(),
-                format!(
-                    "the version of {} is not known: {}",
-                    server.text("cn").unwrap_or_default(),
-                    server.text("serialNumber").unwrap_or_default()
-                ),
+                &name,
+                format!("the version of {name} is not known: {serial}"),
                 "look at its serialNumber in the directory",
             ),
         }
     }
     let Some(newest) = newest else { return };
-    let kind = MigrationKind::of_source(newest);
+    let Some(kind) = kind::of_source(newest.name()) else { return };
     report.fact("kind", kind.word());
     if kind != MigrationKind::Staged {
         report.error(
             "",
-            format!("{} is moved by {}, not in stages by this script", newest.product(), kind.words()),
+            format!("Exchange {} is moved by {}, not in stages by this script", newest.name(), kind.word()),
             "Exchange 2010 and later take the hybrid remote move",
         );
     }
     let said = &session.project().source;
-    if !said.is_empty() && *said != newest.year() {
+    if Product::of_name(said).is_some_and(|p| p != newest) {
         report.warning(
             "",
-            format!("stagepost.toml says Exchange {said}, the directory says {}", newest.product()),
+            format!("stagepost.toml says Exchange {said}, the directory says Exchange {}", newest.name()),
             "correct source in stagepost.toml",
         );
     }

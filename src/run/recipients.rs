@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 
 use super::session::Session;
 use crate::base::{Failure, Kind, Result};
-use crate::migration::against::{InCloud, OnPremises};
+use crate::migration::against::InCloud;
 use crate::migration::conversion::CloudMailbox;
 use crate::services::directory::Scope;
-use crate::wire::attributes::{Entry, address_key, escape_filter, primary_smtp};
+use crate::wire::attributes::{Entry, address_key, escape_filter};
 use crate::wire::graph::{BatchRequest, percent};
 use crate::wire::guid::{Guid, base64};
 use crate::wire::invoke::{Param, get, text_of};
@@ -98,23 +98,6 @@ pub async fn some(session: &Session, addresses: &[String], attributes: &[&str]) 
     Ok(found)
 }
 
-/// A directory object as the rules want it.
-pub fn facts(entry: &Entry) -> OnPremises {
-    let proxies = entry.texts("proxyAddresses");
-    OnPremises {
-        dn: entry.dn.clone(),
-        address: primary_smtp(&proxies).or_else(|| entry.text("mail")).unwrap_or_default(),
-        proxies,
-        has_mailbox: entry.has("homeMDB"),
-        hidden: entry.is_true("msExchHideFromAddressLists"),
-        um_enabled: entry.number("msExchUMEnabledFlags").is_some_and(|f| f & 1 == 1),
-        type_details: entry.number("msExchRecipientTypeDetails"),
-        target_address: entry.text("targetAddress"),
-        enabled: entry.number("userAccountControl").is_none_or(|f| f & 2 == 0),
-        name: entry.text("cn").unwrap_or_default(),
-    }
-}
-
 /// A whole directory object as JSON, for journals: text where all values are
 /// text, base64 otherwise.
 pub fn image(entry: &Entry) -> Value {
@@ -141,32 +124,46 @@ pub fn image(entry: &Entry) -> Value {
     Value::Object(map)
 }
 
+/// A user of the tenant, with what the rules don't ask for.
+#[derive(Clone, Debug)]
+pub struct CloudUser {
+    /// As the rules want it.
+    pub facts: InCloud,
+    /// skuIds held.
+    pub licences: Vec<String>,
+}
+
 /// The cloud's people, found by any of their addresses.
 #[derive(Default)]
 pub struct Cloud {
-    people: Vec<InCloud>,
+    people: Vec<CloudUser>,
     by_address: BTreeMap<String, usize>,
 }
 
 impl Cloud {
     /// The person with an address.
-    pub fn person(&self, address: &str) -> Option<&InCloud> {
+    pub fn person(&self, address: &str) -> Option<&CloudUser> {
         self.by_address.get(&address_key(address)).and_then(|i| self.people.get(*i))
     }
 
     /// All of them.
-    pub fn people(&self) -> &[InCloud] {
+    pub fn people(&self) -> &[CloudUser] {
         &self.people
     }
 
-    fn add(&mut self, person: InCloud) {
+    /// All of them, as the rules want them.
+    pub fn facts(&self) -> Vec<InCloud> {
+        self.people.iter().map(|p| p.facts.clone()).collect()
+    }
+
+    fn add(&mut self, person: CloudUser) {
         let index = self.people.len();
-        for proxy in &person.proxies {
+        for proxy in &person.facts.proxies {
             if proxy.get(..5).is_some_and(|p| p.eq_ignore_ascii_case("smtp:")) {
                 self.by_address.entry(address_key(proxy)).or_insert(index);
             }
         }
-        self.by_address.entry(address_key(&person.upn)).or_insert(index);
+        self.by_address.entry(address_key(&person.facts.upn)).or_insert(index);
         self.people.push(person);
     }
 }
@@ -200,7 +197,7 @@ pub async fn cloud(session: &Session) -> Result<Cloud> {
 ///
 /// # Errors
 /// Those of Graph.
-pub async fn users(session: &Session, ids: &[String]) -> Result<Vec<Option<InCloud>>> {
+pub async fn users(session: &Session, ids: &[String]) -> Result<Vec<Option<CloudUser>>> {
     let requests = ids
         .iter()
         .enumerate()
@@ -229,27 +226,26 @@ pub async fn users(session: &Session, ids: &[String]) -> Result<Vec<Option<InClo
         .collect()
 }
 
-fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> InCloud {
+fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser {
     let text = |name: &str| user[name].as_str().unwrap_or_default().to_owned();
     let list = |name: &str| user[name].as_array().cloned().unwrap_or_default();
+    let of = |v: &Value, name: &str| v[name].as_str().unwrap_or_default().to_owned();
     let id = text("id");
-    InCloud {
-        recipient_type: recipient_type(&id),
-        id,
-        upn: text("userPrincipalName"),
-        proxies: list("proxyAddresses").iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(),
-        licences: list("assignedLicenses").iter().filter_map(|l| l["skuId"].as_str().map(str::to_owned)).collect(),
-        usage_location: text("usageLocation"),
-        synced: user["onPremisesSyncEnabled"].as_bool().unwrap_or(false),
-        conflicts: list("onPremisesProvisioningErrors")
-            .iter()
-            .map(|e| {
-                (
-                    e["propertyCausingError"].as_str().unwrap_or_default().to_owned(),
-                    e["value"].as_str().unwrap_or_default().to_owned(),
-                )
-            })
-            .collect(),
+    let licences: Vec<String> = list("assignedLicenses").iter().map(|l| of(l, "skuId")).collect();
+    CloudUser {
+        facts: InCloud {
+            recipient_type: recipient_type(&id),
+            id,
+            upn: text("userPrincipalName"),
+            proxies: list("proxyAddresses").iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(),
+            licensed: !licences.is_empty(),
+            usage_location: text("usageLocation"),
+            conflicts: list("onPremisesProvisioningErrors")
+                .iter()
+                .map(|e| (of(e, "propertyCausingError"), of(e, "value")))
+                .collect(),
+        },
+        licences,
     }
 }
 

@@ -29,7 +29,7 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
         exchange.invoke("Get-MigrationUser", vec![("ResultSize".into(), Param::from("Unlimited"))]),
         session.services().graph.get_all("/domains"),
     )?;
-    let people: Vec<OnPremises> = entries.iter().map(recipients::facts).collect();
+    let people: Vec<OnPremises> = entries.iter().map(OnPremises::of).collect();
     let in_batches: BTreeMap<String, String> =
         users.rows.iter().map(|u| (address_key(&text_of(get(u, "Identity"))), text_of(get(u, "BatchId")))).collect();
     let verified: BTreeSet<String> = domains
@@ -39,7 +39,11 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
         .collect();
     let mut report = Report::new("validate");
     let mut aside = BTreeSet::new();
-    for fault in against::check(list, &people, cloud.people(), &in_batches, &verified) {
+    let checked = against::check(list, &people, &cloud.facts(), &in_batches, &verified);
+    if !checked.done.is_empty() {
+        report.info("", format!("{} already", plural(checked.done.len(), "mailbox has moved", "mailboxes have moved")));
+    }
+    for fault in checked.aside {
         if fault.everybody {
             report.error(&fault.address, fault.reason, &fault.remedy);
         } else {
