@@ -10,9 +10,13 @@
 pub mod against;
 pub mod conversion;
 pub mod difference;
+pub mod errors;
 pub mod kind;
+pub mod licences;
 pub mod list;
+pub mod project;
 pub mod read;
+pub mod routing;
 pub mod rules;
 pub mod scan;
 pub mod states;
