@@ -304,7 +304,9 @@ mod tests {
 
     #[test]
     fn wrong_values_are_refused() {
-        for line in ["rehearse --make 0", "rehearse --threads 0", "rehearse --faults many", "run staged", "rehearse -q -v"] {
+        for line in
+            ["rehearse --make 0", "rehearse --threads 0", "rehearse --faults many", "run staged", "rehearse -q -v"]
+        {
             assert!(parse(&format!("stagepost {line}")).is_err(), "{line}");
         }
         assert!(parse("stagepost rehearse --mailboxes a.csv --make 5").is_err());

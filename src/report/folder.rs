@@ -88,7 +88,8 @@ mod tests {
         let folder = root.path().join("a/b");
         prepare(&folder).expect("the folder can be made");
         assert_eq!(std::fs::read_dir(&folder).expect("it is there").count(), 0);
-        let path = write(&folder, "x.txt", b"one").and_then(|_| write(&folder, "x.txt", b"two")).expect("it can be written");
+        let path =
+            write(&folder, "x.txt", b"one").and_then(|_| write(&folder, "x.txt", b"two")).expect("it can be written");
         assert_eq!(std::fs::read(&path).expect("it is there"), b"two");
         assert_eq!(std::fs::read_dir(&folder).expect("it is there").count(), 1);
     }

@@ -238,11 +238,11 @@ fn days(began: Timestamp, ended: Timestamp) -> impl Iterator<Item = Timestamp> {
     (first - 2..=last).filter_map(move |d| Timestamp::from_second(d * day).ok())
 }
 
-/// At most nine dates, at round steps; weeks begin on Monday.
+/// At most ten dates, at round steps; weeks begin on Monday.
 fn ticks(began: Timestamp, ended: Timestamp) -> Vec<(Timestamp, String)> {
     let span = ended.as_second() - began.as_second();
     let steps = [1, 3, 6, 12, 24, 48, 168, 336, 672, 1344, 2688, 8736].map(|h| h * HOUR);
-    let step = steps.into_iter().find(|s| span / s < 9).unwrap_or(52 * 168 * HOUR);
+    let step = steps.into_iter().find(|s| span / s < 10).unwrap_or(52 * 168 * HOUR);
     // 1970-01-05 was the first Monday.
     let origin = if step >= 168 * HOUR { 4 * 24 * HOUR } else { 0 };
     let first = (began.as_second() - origin + step - 1).div_euclid(step);

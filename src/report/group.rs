@@ -151,7 +151,8 @@ fn cut_numbers(text: &str) -> (Vec<String>, Vec<u64>) {
     for word in text.split_inclusive(' ') {
         let bare = word.trim_end_matches([' ', ',', ';', '.', ':']);
         let plain: String = bare.chars().filter(|c| *c != ',').collect();
-        let named = matches!(before.to_ascii_lowercase().as_str(), "error" | "code" | "http" | "status" | "rule" | "line");
+        let named =
+            matches!(before.to_ascii_lowercase().as_str(), "error" | "code" | "http" | "status" | "rule" | "line");
         let digits = !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit());
         match plain.parse::<u64>() {
             Ok(number) if digits && !named => {
@@ -193,7 +194,12 @@ mod tests {
         let mut groups = Groups::new();
         for i in 0..1000 {
             let who = format!("user{i}@contoso.test");
-            groups.add("warning", &who, &format!("`{who}` has Unified Messaging on"), &format!("switch it off for {who}"));
+            groups.add(
+                "warning",
+                &who,
+                &format!("`{who}` has Unified Messaging on"),
+                &format!("switch it off for {who}"),
+            );
         }
         groups.add("error", "contoso.test", "the domain is not verified", "publish the TXT record");
         let groups = groups.finish();

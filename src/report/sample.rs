@@ -80,7 +80,11 @@ pub fn story(mailboxes: usize, end: End) -> Story {
         let mut failed = 0;
         for i in 0..size {
             let n = first + i;
-            let address = format!("{}.{}{n}@contoso.test", ["ann", "bob", "cid", "dora"][n % 4], ["lee", "o'neil", "müller"][n % 3]);
+            let address = format!(
+                "{}.{}{n}@contoso.test",
+                ["ann", "bob", "cid", "dora"][n % 4],
+                ["lee", "o'neil", "müller"][n % 3]
+            );
             let fails = end != End::Calm && n % 37 == 11;
             failed += u64::from(fails);
             let hours = 14.0 + (n * 7919 % 97) as f64 / 9.0;
@@ -106,7 +110,13 @@ pub fn story(mailboxes: usize, end: End) -> Story {
         }
         m.step("release", &format!("{failed} mailboxes"), 2, failed, "released");
         m.approve(&format!("Convert {} mailboxes of {name}?", size as u64 - failed));
-        m.step("convert_to_mail_user", &format!("{} mailboxes", size as u64 - failed), 6, size as u64 - failed, "converted");
+        m.step(
+            "convert_to_mail_user",
+            &format!("{} mailboxes", size as u64 - failed),
+            6,
+            size as u64 - failed,
+            "converted",
+        );
     }
     m.approve("Send the mail of all domains to the cloud?");
     m.step("set_mx", "contoso.test, fabrikam.test", 70, 2, "all resolvers answer the new host");
@@ -122,14 +132,17 @@ pub fn story(mailboxes: usize, end: End) -> Story {
             row.outcome = Outcome::Broken;
             row.broken.push(Broken {
                 rule: "forwarded-unfilled".into(),
-                text: "targetAddress is `SMTP:x@contoso.onmicrosoft.com` while the cloud mailbox holds 12 of 4,310 items".into(),
+                text:
+                    "targetAddress is `SMTP:x@contoso.onmicrosoft.com` while the cloud mailbox holds 12 of 4,310 items"
+                        .into(),
             });
         }
     }
     let proof = proof(rows, began, m.now);
     let exit = exit_code(&proof, 0);
     m.say(What::Ended { ok: true, code: exit });
-    let mut parts = Parts::new("Rehearsal of Contoso (contoso.test, fabrikam.test)", "scripts/staged.rhai", proof, m.notes);
+    let mut parts =
+        Parts::new("Rehearsal of Contoso (contoso.test, fabrikam.test)", "scripts/staged.rhai", proof, m.notes);
     parts.profile = "lab".into();
     parts.seed = Some(7);
     parts.faults = if end == End::Calm { "none" } else { "usual" }.into();

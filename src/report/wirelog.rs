@@ -36,9 +36,12 @@ impl WireLog {
     pub fn create(path: impl AsRef<Path>) -> Result<WireLog> {
         let path = path.as_ref().to_owned();
         let file = File::create(&path).map_err(|e| {
-            Failure::new(Kind::Local, format!("the wire log `{}` can't be written: {}", path.display(), super::folder::plain(&e)))
-                .hint("name a file in a folder that exists and that you may write to")
-                .on(path.display().to_string())
+            Failure::new(
+                Kind::Local,
+                format!("the wire log `{}` can't be written: {}", path.display(), super::folder::plain(&e)),
+            )
+            .hint("name a file in a folder that exists and that you may write to")
+            .on(path.display().to_string())
         })?;
         let state = State { file: BufWriter::with_capacity(1 << 18, file), lines: 0, failed: None, stopped: false };
         Ok(WireLog { path, state: Mutex::new(state) })

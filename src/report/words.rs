@@ -44,7 +44,7 @@ pub fn moment_long(time: Timestamp) -> String {
     time.strftime("%a %-d %b %Y, %H:%M").to_string()
 }
 
-/// Hours as people say them: `45 min`, `6.5 h`, `2 days 3 h`.
+/// Hours as people say them: `45 min`, `6.5 h`, `3 days 3 h`.
 pub fn hours(hours: f64) -> String {
     if !hours.is_finite() || hours < 0.0 {
         return "unknown".to_owned();
@@ -56,7 +56,7 @@ pub fn hours(hours: f64) -> String {
     if minutes < 60.0 {
         return format!("{minutes:.0} min");
     }
-    if minutes < 48.0 * 60.0 {
+    if minutes < 72.0 * 60.0 {
         return format!("{:.1} h", minutes / 60.0).replace(".0 h", " h");
     }
     let whole = (minutes / 60.0).round();
@@ -64,14 +64,14 @@ pub fn hours(hours: f64) -> String {
     if rest == 0.0 { format!("{days:.0} days") } else { format!("{days:.0} days {rest:.0} h") }
 }
 
-/// Time between two moments as people say it; days are rounded to a tenth:
-/// `40.5 days`, `6.5 h`.
+/// Time between two moments as people say it: `6.5 h`, `4.5 days`, `41 days`.
 pub fn between(from: Timestamp, to: Timestamp) -> String {
     let hours_between = to.duration_since(from).as_secs_f64() / 3600.0;
     if hours_between < 48.0 {
         return hours(hours_between.max(0.0));
     }
-    format!("{:.1} days", hours_between / 24.0).replace(".0 days", " days")
+    let days = hours_between / 24.0;
+    if days >= 9.95 { format!("{days:.0} days") } else { format!("{days:.1} days").replace(".0 days", " days") }
 }
 
 /// Real seconds: `0.8 s`, `42 s`, `3 min 10 s`.
@@ -210,10 +210,12 @@ mod tests {
         assert_eq!(hours(0.75), "45 min");
         assert_eq!(hours(6.5), "6.5 h");
         assert_eq!(hours(24.0), "24 h");
-        assert_eq!(hours(51.0), "2 days 3 h");
-        assert_eq!(hours(47.9999), "2 days");
+        assert_eq!(hours(49.2), "49.2 h");
+        assert_eq!(hours(75.0), "3 days 3 h");
+        assert_eq!(hours(71.9999), "3 days");
         assert_eq!(hours(f64::NAN), "unknown");
-        assert_eq!(between(at("2026-01-12T09:00:00Z"), at("2026-02-21T21:00:00Z")), "40.5 days");
+        assert_eq!(between(at("2026-01-12T09:00:00Z"), at("2026-02-21T21:00:00Z")), "40 days");
+        assert_eq!(between(at("2026-01-12T09:00:00Z"), at("2026-01-16T21:00:00Z")), "4.5 days");
         assert_eq!(seconds(4.23), "4.2 s");
         assert_eq!(seconds(190.0), "3 min 10 s");
         assert_eq!(bytes(183_400_000), "183 MB");

@@ -49,10 +49,7 @@ fn time_and_mail(story: &Story, facts: &mut Facts) {
     if proof.rows.iter().any(|r| r.hours_apart.is_some()) {
         let line = |median, worst| format!("median {}, worst {}", words::hours(median), words::hours(worst));
         facts.fact("Hours apart", &line(proof.hours_apart_median, proof.hours_apart_worst));
-        facts.fact(
-            "Without old mail",
-            &line(proof.hours_without_old_mail_median, proof.hours_without_old_mail_worst),
-        );
+        facts.fact("Without old mail", &line(proof.hours_without_old_mail_median, proof.hours_without_old_mail_worst));
     }
     let probes = &proof.probes;
     let delivered = format!(

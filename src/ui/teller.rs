@@ -404,6 +404,7 @@ fn below(look: Look, mark: Mark, group: &Group) -> Line {
 
 /// `━━━━━━────`
 fn bar(done: u64, total: u64, columns: u64) -> String {
-    let full = if total == 0 { 0 } else { (u128::from(done.min(total)) * u128::from(columns) / u128::from(total)) as u64 };
+    let full =
+        if total == 0 { 0 } else { (u128::from(done.min(total)) * u128::from(columns) / u128::from(total)) as u64 };
     format!("{}{}", "━".repeat(full as usize), "─".repeat((columns - full) as usize))
 }

@@ -31,8 +31,9 @@ pub fn page(story: &Story) -> String {
     out.push_str("<a class=\"skip\" href=\"#timeline\">To the timeline</a>\n");
     outcome::header(story, &mut out);
     out.push_str("<main>\n");
-    outcome::left_and_broken(story, &mut out);
+    outcome::stopped_and_broken(story, &mut out);
     outcome::timeline(story, &mut out);
+    outcome::left(story, &mut out);
     people::section(story, &mut out);
     mailboxes::section(story, &mut out);
     traffic::notes(story, &mut out);
@@ -94,7 +95,10 @@ fn class_of(verdict: Verdict) -> &'static str {
 
 /// Begins a section with its heading.
 fn section(out: &mut String, id: &str, heading: &str) {
-    out.push_str(&format!("<section id=\"{id}\" aria-labelledby=\"{id}-h\">\n<h2 id=\"{id}-h\">{}</h2>\n", escape(heading)));
+    out.push_str(&format!(
+        "<section id=\"{id}\" aria-labelledby=\"{id}-h\">\n<h2 id=\"{id}-h\">{}</h2>\n",
+        escape(heading)
+    ));
 }
 
 fn end(out: &mut String) {
@@ -128,7 +132,8 @@ fn reasons(out: &mut String, groups: &[super::group::Group], most: usize) {
     out.push_str("<ul class=\"reasons\">\n");
     for group in groups {
         let names = words::names(&group.targets, most);
-        let who = if names.is_empty() { String::new() } else { format!("<span class=\"who\">{}</span>", escape(&names)) };
+        let who =
+            if names.is_empty() { String::new() } else { format!("<span class=\"who\">{}</span>", escape(&names)) };
         out.push_str(&format!(
             "<li><span class=\"count\">{}</span>{}{who}</li>\n",
             words::count(group.count),

@@ -64,8 +64,15 @@ fn told(story: &Story) -> String {
     let asked = story.approvals.len() as u64;
     if asked > 0 {
         let refused = story.approvals.iter().filter(|a| a.granted == Some(false)).count() as u64;
-        let refused = if refused == 0 { "none was refused".to_owned() } else { format!("{} refused", words::counted(refused, "was", "were")) };
-        text.push_str(&format!(" A person would have been asked {}; {refused}.", words::counted(asked, "time", "times")));
+        let refused = if refused == 0 {
+            "none was refused".to_owned()
+        } else {
+            format!("{} refused", words::counted(refused, "was", "were"))
+        };
+        text.push_str(&format!(
+            " A person would have been asked {}; {refused}.",
+            words::counted(asked, "time", "times")
+        ));
     }
     text
 }
@@ -75,7 +82,11 @@ fn facts(story: &Story, out: &mut String) {
     out.push_str("<dl class=\"facts\">\n");
     let mut fact = |label: &str, class: &str, value: &str, small: &str| {
         let small = if small.is_empty() { String::new() } else { format!("<small>{}</small>", escape(small)) };
-        out.push_str(&format!("<div><dt>{}</dt><dd class=\"{class}\">{}{small}</dd></div>\n", escape(label), escape(value)));
+        out.push_str(&format!(
+            "<div><dt>{}</dt><dd class=\"{class}\">{}{small}</dd></div>\n",
+            escape(label),
+            escape(value)
+        ));
     };
     let or = |n: u64, class: &'static str| if n > 0 { class } else { "" };
     let of = format!("of {}", words::count(story.tally.all()));
@@ -83,7 +94,12 @@ fn facts(story: &Story, out: &mut String) {
     fact("Left whole", or(story.tally.whole, "left"), &words::count(story.tally.whole), "where they were");
     fact("In between", or(story.tally.broken, "bad"), &words::count(story.tally.broken), "must be none");
     let probes = &proof.probes;
-    fact("Messages lost", or(probes.lost, "bad"), &words::count(probes.lost), &format!("of {} sent", words::count(probes.sent)));
+    fact(
+        "Messages lost",
+        or(probes.lost, "bad"),
+        &words::count(probes.lost),
+        &format!("of {} sent", words::count(probes.sent)),
+    );
     if proof.rows.iter().any(|r| r.hours_apart.is_some()) {
         let worst = format!("median; worst {}", words::hours(proof.hours_apart_worst));
         fact("Hours apart", "", &words::hours(proof.hours_apart_median), &worst);
@@ -94,8 +110,8 @@ fn facts(story: &Story, out: &mut String) {
     out.push_str("</dl>\n");
 }
 
-/// Rules that don't hold, then why rows were left.
-pub(super) fn left_and_broken(story: &Story, out: &mut String) {
+/// Why the script stopped, and rules that don't hold.
+pub(super) fn stopped_and_broken(story: &Story, out: &mut String) {
     if let Some(failure) = &story.parts.failure {
         section(out, "stopped", "Why the script stopped");
         out.push_str(&format!("<p>{}.</p>\n", rich(&words::capital(&words::clean(&failure.message)))));
@@ -112,10 +128,16 @@ pub(super) fn left_and_broken(story: &Story, out: &mut String) {
     }
     if !story.broken.is_empty() {
         section(out, "broken", "What is broken");
-        out.push_str("<p>The judge reads the lab’s world, not the script’s account. These of its rules do not hold:</p>\n");
+        out.push_str(
+            "<p>The judge reads the lab’s world, not the script’s account. These of its rules do not hold:</p>\n",
+        );
         reasons(out, &story.broken, 8);
         end(out);
     }
+}
+
+/// Why rows were left.
+pub(super) fn left(story: &Story, out: &mut String) {
     if !story.left.is_empty() {
         section(out, "left", "Left whole, and why");
         reasons(out, &story.left, 5);
@@ -128,7 +150,9 @@ pub(super) fn timeline(story: &Story, out: &mut String) {
     section(out, "timeline", "Timeline");
     match gantt::draw(story) {
         Some(svg) => {
-            out.push_str("<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Timeline drawing\">\n");
+            out.push_str(
+                "<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Timeline drawing\">\n",
+            );
             out.push_str(&svg);
             out.push_str(
                 "\n</div>\n<figcaption><span class=\"key\"><i class=\"copy\"></i>new mail in the cloud, old mail on its \

@@ -68,7 +68,9 @@ fn histogram(out: &mut String, class: &str, heading: &str, hours: &[f64], median
         .iter()
         .enumerate()
         .filter(|(_, n)| **n > 0)
-        .map(|(i, n)| format!("{} to {} h: {}", edge(i, width), edge(i + 1, width), words::counted(*n, "person", "people")))
+        .map(|(i, n)| {
+            format!("{} to {} h: {}", edge(i, width), edge(i + 1, width), words::counted(*n, "person", "people"))
+        })
         .collect();
     let _ = write!(
         out,
@@ -91,7 +93,13 @@ fn histogram(out: &mut String, class: &str, heading: &str, hours: &[f64], median
             step * 0.84
         );
         if *n > 0 {
-            let _ = write!(out, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + step / 2.0, 117.0 - height, words::count(*n));
+            let _ = write!(
+                out,
+                "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                x + step / 2.0,
+                117.0 - height,
+                words::count(*n)
+            );
         }
         if i > 0 {
             let _ = write!(out, "<text x=\"{x:.1}\" y=\"138\">{}</text>", edge(i, width));

@@ -36,15 +36,27 @@ pub(super) fn notes(story: &Story, out: &mut String) {
         return;
     }
     section(out, "approvals", "Approvals");
-    out.push_str(
-        "<p>Where the script asks a person. In a rehearsal the answer comes by itself after a working day of the lab.</p>\n",
+    let refused = story.approvals.iter().filter(|a| a.granted == Some(false)).count() as u64;
+    let _ = writeln!(
+        out,
+        "<p>Where the script asks a person; in a rehearsal the answer comes by itself after a working day of the lab. {} \
+         asked for, {} refused.</p>",
+        words::counted(story.approvals.len() as u64, "approval was", "approvals were"),
+        if refused == 0 { "none".to_owned() } else { words::count(refused) }
     );
     let long = story.approvals.len() > 8;
     if long {
         let asked = words::counted(story.approvals.len() as u64, "approval", "approvals");
         let _ = writeln!(out, "<details>\n<summary>All {asked}</summary>");
     }
-    table(out, "", "Approvals", "", "", &[("t", "Asked"), ("t", "Answered"), ("", "Question"), ("t", "Answer"), ("t", "By")]);
+    table(
+        out,
+        "",
+        "Approvals",
+        "",
+        "",
+        &[("t", "Asked"), ("t", "Answered"), ("", "Question"), ("t", "Answer"), ("t", "By")],
+    );
     for approval in &story.approvals {
         let (class, answer) = match approval.granted {
             Some(true) => ("good", "granted"),
@@ -138,7 +150,11 @@ pub(super) fn repeat(story: &Story, out: &mut String) {
     if let Some(digest) = &parts.digest {
         fact(
             "Digest",
-            format!("<code>{}</code> over {}", escape(&digest.sha256), words::counted(digest.events, "event", "events")),
+            format!(
+                "<code>{}</code> over {}",
+                escape(&digest.sha256),
+                words::counted(digest.events, "event", "events")
+            ),
         );
     }
     if let Some(invented) = story.invented() {
