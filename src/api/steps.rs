@@ -289,7 +289,7 @@ fn notice(call: &mut Call) -> Result<Dynamic> {
             .hint("letters, digits, blanks, - _ . and no folder"));
     }
     let folder = call.session().out().join("notices");
-    let path = folder.join(format!("{name}.txt"));
+    let path = folder.join(format!("{}.txt", name.trim_end_matches(".txt")));
     if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
         return Ok(path.display().to_string().into());
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use crate::base::{Clock, Failure, Kind, Result, Timestamp};
-use crate::migration::project::Project;
+use crate::migration::project::{Project, template};
 use crate::run::approvals::Approver;
 use crate::run::journal::Owner;
 use crate::run::narrate::{Narrator, Note};
@@ -120,9 +120,15 @@ pub(crate) fn project(folder: &Path) -> Result<Option<Project>> {
     let path = folder.join("stagepost.toml");
     match std::fs::read_to_string(&path) {
         Ok(text) => Project::parse(&text).map(Some).map_err(|e| {
-            Failure::new(Kind::Usage, format!("{} has a fault", path.display())).detail(e).hint("see docs/project.md")
+            Failure::new(Kind::Usage, format!("{}:{}:{}: {}", path.display(), e.line, e.column, e.message)).hint(e.hint)
         }),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Failure::new(Kind::Usage, format!("{} can't be read", path.display())).detail(e.to_string())),
     }
+}
+
+/// A project that no file describes: the usual settings for a company.
+pub(crate) fn unwritten(name: &str, list: &str, domains: &[String]) -> Result<Project> {
+    let text = template(name, list, domains, "2007");
+    Project::parse(&text).map_err(|e| Failure::internal(format!("the project's own template has a fault: {}", e.message)))
 }

@@ -17,7 +17,7 @@ use crate::host::Library;
 use crate::lab::serve::Lab;
 use crate::lab::{Faults, Options, company};
 use crate::migration::list::Mailboxes;
-use crate::migration::project::{Licence, Project};
+use crate::migration::project::Project;
 use crate::report::story::{self, Parts, Story};
 use crate::report::{folder, wirelog::WireLog};
 use crate::run::approvals::Rehearsed;
@@ -53,7 +53,7 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8, Ended> 
     let lab = runtime.block_on(start_lab(&args.world, list.as_ref(), home.path()))?;
     let project = match project {
         Some(project) => Project { domains: if project.domains.is_empty() { lab.domains() } else { project.domains.clone() }, ..project },
-        None => sample_project(&lab, named.as_deref(), home.path()),
+        None => sample_project(&lab, named.as_deref(), home.path())?,
     };
     let keeper = Arc::new(Keeper::default());
     let opened = runtime.block_on(environment::open(Opening {
@@ -155,17 +155,11 @@ pub(crate) async fn start_lab(world: &World, list: Option<&Mailboxes>, home: &Pa
 }
 
 /// The project of a rehearsal without one.
-pub(crate) fn sample_project(lab: &Lab, list: Option<&Path>, home: &Path) -> Project {
+pub(crate) fn sample_project(lab: &Lab, list: Option<&Path>, home: &Path) -> Result<Project> {
     let list = list.map_or_else(|| home.join("mailboxes.csv"), Path::to_path_buf);
-    Project {
-        name: lab.profile().name.clone(),
-        mailboxes: list.display().to_string(),
-        domains: lab.domains(),
-        source: "2007".into(),
-        usage_location: Some("DE".into()),
-        licence: Licence::default(),
-        ..Project::default()
-    }
+    let mut project = environment::unwritten(&lab.profile().name, &list.display().to_string(), &lab.domains())?;
+    project.usage_location.get_or_insert_with(|| "DE".to_owned());
+    Ok(project)
 }
 
 /// What the lab says in the end.

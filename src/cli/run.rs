@@ -76,12 +76,17 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8, Ended> {
 /// The project of this folder; without one, what the profile and the command
 /// line say.
 pub(crate) fn project(here: &Path, profile_path: &Path, profile: &Profile, list: Option<&Path>) -> Result<Project> {
-    let mut project = environment::project(here)?.unwrap_or_else(|| Project {
-        name: profile.name.clone(),
-        domains: profile.dns.zones.iter().map(|z| z.name.clone()).collect(),
-        usage_location: (profile.kind == Behind::Lab).then(|| "DE".to_owned()),
-        ..Project::default()
-    });
+    let mut project = match environment::project(here)? {
+        Some(project) => project,
+        None => {
+            let domains: Vec<String> = profile.dns.zones.iter().map(|z| z.name.clone()).collect();
+            let mut project = environment::unwritten(&profile.name, "", &domains)?;
+            if profile.kind == Behind::Lab {
+                project.usage_location.get_or_insert_with(|| "DE".to_owned());
+            }
+            project
+        }
+    };
     if let Some(list) = list {
         project.mailboxes = list.display().to_string();
     } else if project.mailboxes.is_empty() {

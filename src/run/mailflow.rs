@@ -83,8 +83,8 @@ pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> R
         if let Some(host) = cloud_host(session, domain).await? {
             probe(session, &mut report, &host, domain, sample.as_deref()).await;
         }
-        let spf = session.services().dns.lookup(domain, RecordType::TXT, Ask::Authority).await?;
-        let values = spf.map(|s| s.values).unwrap_or_default();
+        let texts = session.services().dns.lookup(domain, RecordType::TXT, Ask::Authority).await?;
+        let values = texts.map(|s| s.values).unwrap_or_default();
         spf(session, &mut report, domain, &values).await?;
     }
     report.tell(session);

@@ -15,7 +15,8 @@ use super::gate::{Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients::until;
 use super::session::Session;
 use crate::base::{Failure, Kind, Result};
-use crate::services::dns::{Ask, Swapped};
+use crate::services::Swapped;
+use crate::services::dns::Ask;
 use crate::wire::dns::{RecordSet, Swap, absolute, relative};
 
 /// What shall stand in a set, given what stands there.

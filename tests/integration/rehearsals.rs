@@ -1,0 +1,167 @@
+//! Whole migrations against the lab, judged by its world.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::{LabProcess, code, folder, out, run, stagepost, summary, told};
+
+fn rehearse(at: &Path, arguments: &[&str]) -> std::process::Output {
+    let mut all = vec!["rehearse", "--json", "--out", "report"];
+    all.extend_from_slice(arguments);
+    run(at, &all)
+}
+
+fn rows(proof: &Value, outcome: &str) -> usize {
+    proof["rows"].as_array().map_or(0, |r| r.iter().filter(|r| r["outcome"] == outcome).count())
+}
+
+#[test]
+fn a_calm_rehearsal_moves_everybody() {
+    let at = folder();
+    let output = rehearse(at.path(), &["--make", "60", "--wire-log", "wire.jsonl"]);
+    assert_eq!(code(&output), 0, "{}", told(&output));
+    let page = std::fs::read_to_string(at.path().join("report/report.html")).expect("the report was written");
+    assert!(page.starts_with("<!DOCTYPE html>") && !page.contains("<script src") && !page.contains("<link"));
+    wire_log_is_what_the_vendor_would_see(&at.path().join("wire.jsonl"));
+}
+
+/// The log's fields, hosts and masks.
+fn wire_log_is_what_the_vendor_would_see(path: &Path) {
+    let text = std::fs::read_to_string(path).expect("the wire log was written");
+    let mut seen = std::collections::BTreeSet::new();
+    let mut batches = 0;
+    for line in text.lines() {
+        let exchange: Value = serde_json::from_str(line).expect("each line is JSON");
+        for field in ["service", "method", "url", "request_headers", "request_body", "status", "response_headers", "response_body"] {
+            assert!(exchange.get(field).is_some(), "{field} is missing: {line}");
+        }
+        let service = exchange["service"].as_str().unwrap_or_default().to_owned();
+        let url = exchange["url"].as_str().unwrap_or_default();
+        assert!(!url.contains("127.0.0.1"), "{url}");
+        if service == "exchange" {
+            assert!(url.starts_with("https://outlook.office365.com/adminapi/"), "{url}");
+            assert_eq!(exchange["request_headers"]["authorization"].as_str().map(|a| a.contains("***")), Some(true), "{line}");
+        }
+        let input = &exchange["request_body"]["CmdletInput"];
+        if input["CmdletName"] == "New-MigrationBatch" {
+            batches += 1;
+            let csv = &input["Parameters"]["CSVData"];
+            assert_eq!(csv["@odata.type"], "#Exchange.ByteArrayType");
+            let bytes: Vec<u8> = csv["Data"].as_array().expect("numbers").iter().map(|n| n.as_u64().expect("a byte") as u8).collect();
+            assert!(bytes.starts_with(b"EmailAddress"), "{}", String::from_utf8_lossy(&bytes));
+        }
+        seen.insert(service);
+    }
+    assert!(batches >= 2, "{batches} batches");
+    for service in ["entra", "exchange", "graph", "ldap", "dns", "zone", "smtp", "rpc"] {
+        assert!(seen.contains(service), "{service} is not in the log: {seen:?}");
+    }
+}
+
+#[test]
+fn the_usual_trouble_leaves_some_whole_and_nobody_in_between() {
+    let at = folder();
+    let output = rehearse(at.path(), &["--make", "200", "--faults", "usual"]);
+    assert_eq!(code(&output), 6, "{}", told(&output));
+}
+
+#[test]
+fn equal_seeds_give_equal_events_whatever_the_threads() {
+    let digest = |arguments: &[&str]| {
+        let at = folder();
+        let mut all = vec!["--make", "80", "--faults", "usual"];
+        all.extend_from_slice(arguments);
+        let output = rehearse(at.path(), &all);
+        summary(&output)["digest"]["sha256"].as_str().map(str::to_owned).unwrap_or_else(|| panic!("{}", told(&output)))
+    };
+    let one = digest(&["--threads", "1"]);
+    assert_eq!(one, digest(&["--threads", "8"]));
+    assert_eq!(one, digest(&["--threads", "8"]));
+    assert_ne!(one, digest(&["--threads", "8", "--seed", "2"]));
+}
+
+/// The standard script with some lines taken out.
+fn without(words: &[&str]) -> String {
+    let text = include_str!("../../scripts/staged.rhai");
+    let kept: Vec<&str> = text.lines().filter(|l| !words.iter().any(|w| l.contains(w))).collect();
+    assert!(kept.len() < text.lines().count(), "{words:?} is nowhere in the script");
+    kept.join("\n")
+}
+
+#[test]
+fn the_judge_objects_to_a_script_that_skips_the_conversion() {
+    let at = folder();
+    let script = without(&["convert_to_mail_user(", "remove(b);"]);
+    std::fs::write(at.path().join("skips.rhai"), script).expect("a writable folder");
+    let output = run(at.path(), &["rehearse", "--make", "20", "--script", "skips.rhai"]);
+    assert_eq!(code(&output), 1, "{}", told(&output));
+    assert!(out(&output).contains("@contoso.test"), "no mailbox is named: {}", told(&output));
+}
+
+#[test]
+fn the_judge_objects_to_failed_rows_left_forwarded() {
+    let at = folder();
+    let script = without(&["release(b.failed)", "remove(b);"]);
+    std::fs::write(at.path().join("leaves.rhai"), script).expect("a writable folder");
+    // Some seed of these has a row whose copy breaks off, as most do.
+    let output = run(at.path(), &["rehearse", "--make", "200", "--faults", "usual", "--script", "leaves.rhai"]);
+    assert_eq!(code(&output), 1, "{}", told(&output));
+    assert!(out(&output).contains("forwarded"), "the rule is not named: {}", told(&output));
+}
+
+#[test]
+fn a_list_of_one_and_one_beyond_the_limit_of_a_file() {
+    for count in [1, 2001] {
+        let at = folder();
+        let mut list = String::from("EmailAddress\n");
+        for n in 0..count {
+            list.push_str(&format!("person{n}@fabrikam.test\n"));
+        }
+        std::fs::write(at.path().join("list.csv"), list).expect("a writable folder");
+        let output = rehearse(at.path(), &["--mailboxes", "list.csv"]);
+        assert_eq!(code(&output), 0, "{count} rows: {}", told(&output));
+    }
+}
+
+#[test]
+fn a_refused_approval_ends_the_run_and_writes_nothing_after_it() {
+    let at = folder();
+    let output = rehearse(at.path(), &["--make", "12", "--deny", "Outlook still opens"]);
+    assert_eq!(code(&output), 5, "{}", told(&output));
+}
+
+#[test]
+fn a_run_and_a_prompt_work_against_a_lab_beside_them() {
+    let lab = LabProcess::start(&["--make", "12"]);
+    let output = run(lab.folder(), &["run", "staged", "--profile", "lab/profile.toml", "--yes"]);
+    assert_eq!(code(&output), 0, "{}", told(&output));
+    let proof = lab.get("/proof");
+    assert_eq!((rows(&proof, "moved"), rows(&proof, "broken")), (12, 0), "{proof}");
+    assert_eq!(proof["broken"], json!([]), "{proof}");
+
+    let mut child = stagepost(lab.folder())
+        .args(["repl", "--profile", "lab/profile.toml"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    use std::io::Write as _;
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"let list = mailboxes::read(project().mailboxes);\nprint(list.len);\n").expect("it reads");
+    drop(input);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(out(&output).contains("12"), "{}", told(&output));
+}
+
+#[test]
+fn a_second_run_of_a_finished_script_writes_nothing() {
+    let lab = LabProcess::start(&["--make", "12"]);
+    let first = run(lab.folder(), &["run", "staged", "--profile", "lab/profile.toml", "--yes"]);
+    assert_eq!(code(&first), 0, "{}", told(&first));
+    let before = lab.get("/proof")["writes"].clone();
+    let second = run(lab.folder(), &["run", "staged", "--profile", "lab/profile.toml", "--yes"]);
+    assert_eq!(code(&second), 0, "{}", told(&second));
+    assert_eq!(lab.get("/proof")["writes"], before);
+}
