@@ -27,6 +27,9 @@ pub mod tap;
 mod tls;
 pub mod zone;
 
+#[cfg(test)]
+mod tests;
+
 
 use std::sync::Arc;
 
