@@ -181,10 +181,18 @@ impl Directory {
         loop {
             let mut ldap = self.connection().await.map_err(named)?;
             let sent = ldap.with_timeout(MODIFY_LIMIT).modify(dn, changes.clone()).await;
-            self.show("modify", self.url(dn, "", "", ""), json!(mods.iter().map(shown_mod).collect::<Vec<_>>()), sent.as_ref().ok(), Value::Null);
+            self.show(
+                "modify",
+                self.url(dn, "", "", ""),
+                json!(mods.iter().map(shown_mod).collect::<Vec<_>>()),
+                sent.as_ref().ok(),
+                Value::Null,
+            );
             match sent.map_err(|e| self.gone(e)) {
                 Ok(answer) if answer.rc == 0 => return Ok(()),
-                Ok(answer) if is_busy(answer.rc) => patience.again(&self.0.clock, named(explained(&answer, &self.0.host))).await?,
+                Ok(answer) if is_busy(answer.rc) => {
+                    patience.again(&self.0.clock, named(explained(&answer, &self.0.host))).await?
+                }
                 Ok(answer) => return Err(named(explained(&answer, &self.0.host))),
                 Err(Gone::NotSent(_)) if !reconnected => {
                     reconnected = true;
@@ -202,7 +210,8 @@ impl Directory {
     /// Entries as they come, before ranges are followed. Lost connections are
     /// made anew and the search begins again: it changes nothing.
     async fn rows(&self, base: &str, scope: Scope, filter: &str, attrs: &[&str], paged: bool) -> Result<Vec<Entry>> {
-        let named = |failure: Failure| failure.during(SERVICE, "search").on(if base.is_empty() { &self.0.host } else { base });
+        let named =
+            |failure: Failure| failure.during(SERVICE, "search").on(if base.is_empty() { &self.0.host } else { base });
         let attrs: Vec<String> = attrs.iter().map(|a| (*a).to_owned()).collect();
         let url = self.url(base, &attrs.join(","), scope_word(scope), filter);
         let mut patience = Patience::new(format!("search {base} {filter}")).tries(4);
@@ -218,11 +227,19 @@ impl Directory {
             match self.once(ldap, base, scope, filter, attrs.clone(), paged).await {
                 Ok((entries, answer)) => {
                     if self.0.tap.is_some() {
-                        self.show("search", url.clone(), Value::Null, Some(&answer), json!(entries.iter().map(shown).collect::<Vec<_>>()));
+                        self.show(
+                            "search",
+                            url.clone(),
+                            Value::Null,
+                            Some(&answer),
+                            json!(entries.iter().map(shown).collect::<Vec<_>>()),
+                        );
                     }
                     match answer.rc {
                         0 => return Ok(entries),
-                        rc if is_busy(rc) => patience.again(&self.0.clock, named(explained(&answer, &self.0.host))).await?,
+                        rc if is_busy(rc) => {
+                            patience.again(&self.0.clock, named(explained(&answer, &self.0.host))).await?
+                        }
                         _ => return Err(named(explained(&answer, &self.0.host))),
                     }
                 }
@@ -252,7 +269,8 @@ impl Directory {
         if paged {
             adapters.push(Box::new(PagedResults::new(PAGE)));
         }
-        let mut stream = ldap.with_timeout(SEARCH_LIMIT).streaming_search_with(adapters, base, scope, filter, attrs).await?;
+        let mut stream =
+            ldap.with_timeout(SEARCH_LIMIT).streaming_search_with(adapters, base, scope, filter, attrs).await?;
         let mut entries = Vec::new();
         while let Some(row) = stream.next().await? {
             if row.is_ref() || row.is_intermediate() {
@@ -353,13 +371,21 @@ impl Directory {
         let text = error.to_string();
         match error {
             LdapError::OpSend { .. } => Gone::NotSent(
-                Failure::new(Kind::Unavailable, format!("the connection with {host} was closed")).hint("try again").detail(text).retryable(),
+                Failure::new(Kind::Unavailable, format!("the connection with {host} was closed"))
+                    .hint("try again")
+                    .detail(text)
+                    .retryable(),
             ),
             LdapError::AddNoValues | LdapError::FilterParsing => Gone::NotSent(
-                Failure::new(Kind::Validation, "the request is not valid LDAP").hint("an `add` needs at least one value").detail(text),
+                Failure::new(Kind::Validation, "the request is not valid LDAP")
+                    .hint("an `add` needs at least one value")
+                    .detail(text),
             ),
             LdapError::Timeout { .. } => Gone::Lost(
-                Failure::new(Kind::Timeout, format!("{host} did not answer in time")).hint("try again").detail(text).retryable(),
+                Failure::new(Kind::Timeout, format!("{host} did not answer in time"))
+                    .hint("try again")
+                    .detail(text)
+                    .retryable(),
             ),
             _ => Gone::Lost(
                 Failure::new(Kind::Unavailable, format!("the connection with {host} broke before the answer came"))

@@ -66,7 +66,14 @@ pub struct Served {
 }
 
 impl DnsClient {
-    pub(super) fn new(dialer: &Dialer, profile: &Profile, keys: Vec<(Zone, Secret)>, ids: Ids, clock: Clock, tap: Listener) -> DnsClient {
+    pub(super) fn new(
+        dialer: &Dialer,
+        profile: &Profile,
+        keys: Vec<(Zone, Secret)>,
+        ids: Ids,
+        clock: Clock,
+        tap: Listener,
+    ) -> DnsClient {
         DnsClient(Arc::new(Inner {
             dialer: dialer.clone(),
             clock,
@@ -199,9 +206,8 @@ impl DnsClient {
     }
 
     async fn once(&self, place: &str, name: &str, kind: RecordType, recursion: bool) -> Result<Option<RecordSet>> {
-        let question = wire::question(self.0.ids.short(), name, kind, recursion).map_err(|e| {
-            Failure::new(Kind::Validation, e.0).hint("check the name")
-        })?;
+        let question = wire::question(self.0.ids.short(), name, kind, recursion)
+            .map_err(|e| Failure::new(Kind::Validation, e.0).hint("check the name"))?;
         let bytes = question.to_vec().map_err(|e| Failure::internal(format!("a question can't be written: {e}")))?;
         let (host, port) = split(place, 53);
         let mut transport = "udp";
@@ -334,9 +340,7 @@ fn set_of(answer: &Message, name: &str, kind: RecordType) -> Option<RecordSet> {
 }
 
 fn shown(place: &str, name: &str, kind: RecordType, transport: &str, answer: Option<&Message>) -> Exchange {
-    let record = |r: &hickory_proto::rr::Record| {
-        json!({"name": wire::absolute(&r.name.to_ascii()), "type": r.record_type().to_string(), "ttl": r.ttl, "value": wire::text(&r.data)})
-    };
+    let record = |r: &hickory_proto::rr::Record| json!({"name": wire::absolute(&r.name.to_ascii()), "type": r.record_type().to_string(), "ttl": r.ttl, "value": wire::text(&r.data)});
     let body = answer.map_or(Value::Null, |a| {
         json!({"authoritative": a.authoritative, "truncated": a.truncation,
             "answers": a.answers.iter().map(record).collect::<Vec<_>>(),

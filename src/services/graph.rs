@@ -108,7 +108,8 @@ impl Graph {
     /// As [`Graph::get`]; `in_doubt` if the answer was lost.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let bare = path.split('?').next().unwrap_or(path);
-        let verb = if bare.ends_with("/getByIds") || bare.ends_with("/getMemberGroups") { Verb::Read } else { Verb::Write };
+        let verb =
+            if bare.ends_with("/getByIds") || bare.ends_with("/getMemberGroups") { Verb::Read } else { Verb::Write };
         self.json("POST", path, Some(body), verb).await
     }
 
@@ -163,7 +164,9 @@ impl Graph {
             let call = Call { service: SERVICE, method: ask.method, url: &ask.url, headers, body, limit: LIMIT };
             let trouble = match inner.http.exchange(call).await {
                 // A write with an unreadable success is a write nobody knows about.
-                Ok(answer) if answer.is_success() && (ask.verb == Verb::Read || answer.json().is_some()) => return Ok(answer),
+                Ok(answer) if answer.is_success() && (ask.verb == Verb::Read || answer.json().is_some()) => {
+                    return Ok(answer);
+                }
                 Ok(answer) => refusal(&answer, inner.clock.now()),
                 Err(broken) => broken.into(),
             };
@@ -231,20 +234,35 @@ pub(super) fn judged(status: u16, body: Option<&Value>, has_body: bool, wait: Op
     let error = body.map(wire::error_of).unwrap_or_default();
     let sentence = error.message.trim().trim_end_matches('.');
     let (class, kind, message, hint) = match status {
-        401 => (Class::Expired, Kind::Auth, "Graph does not accept the sign-in", "check tenant and application of the profile"),
+        401 => (
+            Class::Expired,
+            Kind::Auth,
+            "Graph does not accept the sign-in",
+            "check tenant and application of the profile",
+        ),
         403 => (
             Class::Refused,
             Kind::Auth,
             "the application may not do this in Graph",
             "consent to the permission that the call needs; an access policy may shut the mailbox too",
         ),
-        404 => (Class::Refused, Kind::NotFound, "Graph knows no such object", "check the name; a new object takes a moment"),
+        404 => (
+            Class::Refused,
+            Kind::NotFound,
+            "Graph knows no such object",
+            "check the name; a new object takes a moment",
+        ),
         409 | 412 => (Class::Refused, Kind::Conflict, "the object is not as expected", "read it again and compare"),
         429 => (Class::Throttled, Kind::Throttled, "Graph asks to slow down", "try again in a while"),
         503 if has_body => (Class::Busy, Kind::Unavailable, "Graph is busy", "try again in a while"),
         408 | 500.. => (Class::Lost, Kind::Unavailable, "Graph did not finish the request", "try again in a while"),
         0..300 => (Class::Lost, Kind::Protocol, "the answer of Graph can't be read", "try again in a while"),
-        _ => (Class::Refused, Kind::Refused, "Graph refused the request", "read Graph's sentence and the documentation of the call"),
+        _ => (
+            Class::Refused,
+            Kind::Refused,
+            "Graph refused the request",
+            "read Graph's sentence and the documentation of the call",
+        ),
     };
     let says = |message: &str| if sentence.is_empty() { message.to_owned() } else { format!("{message}: {sentence}") };
     let mut failure = Failure::new(kind, says(message)).hint(hint).status(status);

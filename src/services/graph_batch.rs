@@ -105,10 +105,14 @@ impl Graph {
                     done.insert(request.id.clone(), missing(request.id, &in_doubt(lost)));
                     continue;
                 };
-                let wait = header(&answer.headers, "Retry-After").and_then(|text| retry_after(&text, self.inner().clock.now()));
+                let wait = header(&answer.headers, "Retry-After")
+                    .and_then(|text| retry_after(&text, self.inner().clock.now()));
                 let trouble = judged(answer.status, Some(&answer.body), !answer.body.is_null(), wait);
                 let failed = answer.status >= 400;
-                if failed && trouble.class != Class::Expired && verdict(verb_of(&request), trouble.class) == Verdict::Again {
+                if failed
+                    && trouble.class != Class::Expired
+                    && verdict(verb_of(&request), trouble.class) == Verdict::Again
+                {
                     longest = longest.max(wait);
                     reason = Some(trouble.failure);
                     again.push(request.clone());
@@ -131,12 +135,19 @@ pub fn failure_of(answer: &BatchResponse) -> Option<Failure> {
     match answer.status {
         200..400 => None,
         NO_ANSWER => {
-            let lost = Failure::new(Kind::Unavailable, answer.body["error"]["message"].as_str().unwrap_or("no answer came"));
+            let lost =
+                Failure::new(Kind::Unavailable, answer.body["error"]["message"].as_str().unwrap_or("no answer came"));
             Some(in_doubt(lost).during(SERVICE, "POST /$batch"))
         }
         status => {
-            let wait = header(&answer.headers, "Retry-After").and_then(|text| text.parse().ok()).map(SignedDuration::from_secs);
-            Some(judged(status, Some(&answer.body), !answer.body.is_null(), wait).failure.during(SERVICE, "POST /$batch"))
+            let wait = header(&answer.headers, "Retry-After")
+                .and_then(|text| text.parse().ok())
+                .map(SignedDuration::from_secs);
+            Some(
+                judged(status, Some(&answer.body), !answer.body.is_null(), wait)
+                    .failure
+                    .during(SERVICE, "POST /$batch"),
+            )
         }
     }
 }
@@ -151,7 +162,12 @@ fn missing(id: String, failure: &Failure) -> BatchResponse {
         Some(detail) => format!("{} ({detail})", failure.message),
         None => failure.message.clone(),
     };
-    BatchResponse { id, status, headers: Value::Null, body: json!({"error": {"code": failure.kind.word(), "message": message}}) }
+    BatchResponse {
+        id,
+        status,
+        headers: Value::Null,
+        body: json!({"error": {"code": failure.kind.word(), "message": message}}),
+    }
 }
 
 /// The headers that Graph wants for a body and for counting.
@@ -205,7 +221,13 @@ mod tests {
             body,
         };
         assert_eq!(completed(request("/users/a", Value::Null)).headers, Value::Null);
-        assert_eq!(completed(request("/users?$count=true", Value::Null)).headers, json!({"ConsistencyLevel": "eventual"}));
-        assert_eq!(completed(request("/users/a", json!({"a": 1}))).headers, json!({"Content-Type": "application/json"}));
+        assert_eq!(
+            completed(request("/users?$count=true", Value::Null)).headers,
+            json!({"ConsistencyLevel": "eventual"})
+        );
+        assert_eq!(
+            completed(request("/users/a", json!({"a": 1}))).headers,
+            json!({"Content-Type": "application/json"})
+        );
     }
 }

@@ -63,19 +63,36 @@ fn reason(rc: u16, text: &str, host: &str) -> Failure {
 
 /// Why a sign-in failed.
 fn sign_in(text: &str) -> Failure {
-    let data = text.split_once("data ").map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default().to_ascii_lowercase());
+    let data = text
+        .split_once("data ")
+        .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default().to_ascii_lowercase());
     let (message, hint) = match data.as_deref() {
-        Some("525") => ("the directory knows no such account", "check the name; write it as user@domain, DOMAIN\\user or a distinguished name"),
-        Some("52e") => ("the password of the directory account is wrong", "correct it; nothing more is tried, for the account would be locked out"),
+        Some("525") => (
+            "the directory knows no such account",
+            "check the name; write it as user@domain, DOMAIN\\user or a distinguished name",
+        ),
+        Some("52e") => (
+            "the password of the directory account is wrong",
+            "correct it; nothing more is tried, for the account would be locked out",
+        ),
         Some("530") => ("the directory account may not sign in at this hour", "change its logon hours"),
         Some("531") => ("the directory account may not sign in from this machine", "change its list of workstations"),
-        Some("532") => ("the password of the directory account has expired", "set a new one, and that it does not expire during the migration"),
+        Some("532") => (
+            "the password of the directory account has expired",
+            "set a new one, and that it does not expire during the migration",
+        ),
         Some("773") => ("the directory account must change its password first", "set a new one without that demand"),
         Some("533") => ("the directory account is disabled", "enable it"),
         Some("701") => ("the directory account has expired", "extend it"),
         Some("775") => ("the directory account is locked out", "unlock it, and find out who tried wrong passwords"),
-        Some("80090346") => ("the server demands a channel binding", "use a simple bind over TLS, or relax the policy of the domain controller"),
-        _ => ("the directory does not accept name and password", "check the directory account of the profile; nothing more is tried"),
+        Some("80090346") => (
+            "the server demands a channel binding",
+            "use a simple bind over TLS, or relax the policy of the domain controller",
+        ),
+        _ => (
+            "the directory does not accept name and password",
+            "check the directory account of the profile; nothing more is tried",
+        ),
     };
     Failure::new(Kind::Auth, message).hint(hint)
 }
@@ -105,8 +122,7 @@ mod tests {
     use super::*;
 
     fn answer(rc: u32, text: &str) -> Failure {
-        let answer =
-            LdapResult { rc, matched: String::new(), text: text.into(), refs: Vec::new(), ctrls: Vec::new() };
+        let answer = LdapResult { rc, matched: String::new(), text: text.into(), refs: Vec::new(), ctrls: Vec::new() };
         explained(&answer, "dc1.contoso.test")
     }
 

@@ -102,7 +102,10 @@ mod tests {
     fn bytes_and_order_survive() {
         let attributes = sequence(vec![
             sequence(vec![octets(b"objectGUID"), sequence(vec![octets(b"0123456789abcdef")])]),
-            sequence(vec![octets(b"proxyAddresses"), sequence(vec![octets(b"smtp:z"), octets(b"SMTP:a"), octets(&[0xFF])])]),
+            sequence(vec![
+                octets(b"proxyAddresses"),
+                sequence(vec![octets(b"smtp:z"), octets(b"SMTP:a"), octets(&[0xFF])]),
+            ]),
             sequence(vec![octets(b"member"), sequence(Vec::new())]),
         ]);
         let entry = entry_of(sequence(vec![octets("CN=Müller".as_bytes()), attributes])).expect("an entry");

@@ -30,7 +30,6 @@ pub mod zone;
 #[cfg(test)]
 mod tests;
 
-
 use std::sync::Arc;
 
 use crate::base::{Clock, Failure, Kind, Result};

@@ -54,13 +54,20 @@ impl Probes {
     /// # Errors
     /// `auth` if it does not accept the sign-in, `not_found` if there is no
     /// Autodiscover on the host, `unavailable`, `protocol`.
-    pub async fn autodiscover(&self, host: &str, address: &str, credentials: Option<(&str, &Secret)>) -> Result<autodiscover::Answer> {
+    pub async fn autodiscover(
+        &self,
+        host: &str,
+        address: &str,
+        credentials: Option<(&str, &Secret)>,
+    ) -> Result<autodiscover::Answer> {
         let inner = &self.0;
         let (user, password) = credentials.unwrap_or((&inner.source.account, &inner.password));
         let url = format!("https://{host}{}", autodiscover::PATH);
         let headers = vec![("Authorization", basic(user, password)), ("Accept-Encoding", "identity".to_owned())];
         let answer = self
-            .ask("autodiscover", "POST", &url, headers, || Body::Text("text/xml; charset=utf-8", autodiscover::request(address)))
+            .ask("autodiscover", "POST", &url, headers, || {
+                Body::Text("text/xml; charset=utf-8", autodiscover::request(address))
+            })
             .await
             .map_err(|f| f.during("autodiscover", "POST").on(address))?;
         read_autodiscover(host, &answer).map_err(|f| f.during("autodiscover", "POST").on(address))
@@ -84,7 +91,10 @@ impl Probes {
             return Ok(RpcProbe { schemes, alive: false, status: 404, detail });
         }
         if !schemes.is_empty() && !schemes.iter().any(|s| s.eq_ignore_ascii_case("basic")) {
-            let detail = format!("the proxy offers {} only; the echo needs Basic, and so do staged endpoints (KB2389390)", schemes.join(", "));
+            let detail = format!(
+                "the proxy offers {} only; the echo needs Basic, and so do staged endpoints (KB2389390)",
+                schemes.join(", ")
+            );
             return Ok(RpcProbe { schemes, alive: false, status: first.status, detail });
         }
         let headers = vec![
@@ -101,7 +111,10 @@ impl Probes {
         let detail = match answer.status {
             200 if alive => "the proxy echoes".to_owned(),
             200 => "something answers in the proxy's place; look at firewalls and publishing rules".to_owned(),
-            401 => "the migration account is not let in; if its password is right, look at the proxy's list of valid ports".to_owned(),
+            401 => {
+                "the migration account is not let in; if its password is right, look at the proxy's list of valid ports"
+                    .to_owned()
+            }
             403 => "the proxy refuses; look at its TLS and client certificate settings".to_owned(),
             404 => "Outlook Anywhere is not installed behind this name".to_owned(),
             503 => format!("the proxy can't reach the mailbox server: {}", answer.text().trim()),
@@ -136,7 +149,10 @@ impl Probes {
 }
 
 fn throttled(answer: &Answer, now: jiff::Timestamp) -> Trouble {
-    let mut failure = Failure::new(Kind::Throttled, "the server asks to slow down").hint("try again in a while").status(429).retryable();
+    let mut failure = Failure::new(Kind::Throttled, "the server asks to slow down")
+        .hint("try again in a while")
+        .status(429)
+        .retryable();
     if let Some(wait) = answer.retry_after(now) {
         failure = failure.retry_after(wait);
     }
@@ -197,15 +213,25 @@ mod tests {
     #[test]
     fn a_redirect_is_an_answer_and_a_web_site_is_none() {
         let moved = answer(302, &[("location", "https://x/autodiscover.xml")], "");
-        assert_eq!(read_autodiscover("h", &moved).ok(), Some(autodiscover::Answer::RedirectUrl("https://x/autodiscover.xml".into())));
-        assert_eq!(read_autodiscover("h", &answer(200, &[], "<html>hello</html>")).map_err(|f| f.kind), Err(Kind::Protocol));
+        assert_eq!(
+            read_autodiscover("h", &moved).ok(),
+            Some(autodiscover::Answer::RedirectUrl("https://x/autodiscover.xml".into()))
+        );
+        assert_eq!(
+            read_autodiscover("h", &answer(200, &[], "<html>hello</html>")).map_err(|f| f.kind),
+            Err(Kind::Protocol)
+        );
         assert_eq!(read_autodiscover("h", &answer(401, &[], "")).map_err(|f| f.kind), Err(Kind::Auth));
         assert_eq!(read_autodiscover("h", &answer(404, &[], "")).map_err(|f| f.kind), Err(Kind::NotFound));
     }
 
     #[test]
     fn schemes_are_listed_once() {
-        let both = answer(401, &[("www-authenticate", "Basic realm=\"x\""), ("WWW-Authenticate", "NTLM"), ("www-authenticate", "NTLM")], "");
+        let both = answer(
+            401,
+            &[("www-authenticate", "Basic realm=\"x\""), ("WWW-Authenticate", "NTLM"), ("www-authenticate", "NTLM")],
+            "",
+        );
         assert_eq!(schemes_of(&both), ["Basic", "NTLM"]);
     }
 }

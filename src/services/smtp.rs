@@ -93,7 +93,15 @@ impl Smtp {
     /// # Errors
     /// As [`Smtp::probe`]; `in_doubt` if the reply to the message was lost;
     /// `validation` for line breaks in a header.
-    pub async fn send(&self, host: &str, from: &str, to: &str, message_id: &str, subject: &str, text: &str) -> Result<Sent> {
+    pub async fn send(
+        &self,
+        host: &str,
+        from: &str,
+        to: &str,
+        message_id: &str,
+        subject: &str,
+        text: &str,
+    ) -> Result<Sent> {
         for header in [from, to, message_id, subject] {
             plain(header)?;
         }
@@ -252,7 +260,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<'_, S> {
             let mut lines = Vec::new();
             loop {
                 let mut line = Vec::new();
-                (&mut self.stream).take(LONGEST_LINE).read_until(b'\n', &mut line).await.map_err(|e| ended(host, e.to_string()))?;
+                (&mut self.stream)
+                    .take(LONGEST_LINE)
+                    .read_until(b'\n', &mut line)
+                    .await
+                    .map_err(|e| ended(host, e.to_string()))?;
                 if !line.ends_with(b"\n") {
                     return Err(ended(host, "the reply has no end".into()));
                 }
@@ -297,7 +309,10 @@ fn expect(host: &str, reply: &Reply, what: &str) -> Result<()> {
 }
 
 fn ended(host: &str, why: String) -> Failure {
-    Failure::new(Kind::Unavailable, format!("{host} ended the conversation")).hint("try again in a while").detail(why).retryable()
+    Failure::new(Kind::Unavailable, format!("{host} ended the conversation"))
+        .hint("try again in a while")
+        .detail(why)
+        .retryable()
 }
 
 fn silent(host: &str) -> Failure {
@@ -307,7 +322,9 @@ fn silent(host: &str) -> Failure {
 /// Refuses what would smuggle in a line.
 fn plain(text: &str) -> Result<()> {
     if text.chars().any(|c| c == '\r' || c == '\n' || c == '\0') {
-        return Err(Failure::new(Kind::Validation, "an address or a header holds a line break").hint("remove it").during(SERVICE, "send"));
+        return Err(Failure::new(Kind::Validation, "an address or a header holds a line break")
+            .hint("remove it")
+            .during(SERVICE, "send"));
     }
     Ok(())
 }

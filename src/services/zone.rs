@@ -52,8 +52,9 @@ impl DnsClient {
         let inner = self.inner();
         let signer = signer(held, secret).map_err(named)?;
         let id = inner.ids.short();
-        let mut message = wire::update(id, &held.name, swaps)
-            .map_err(|e| named(Failure::new(Kind::Validation, e.0).hint("check the records; host names end with a dot")))?;
+        let mut message = wire::update(id, &held.name, swaps).map_err(|e| {
+            named(Failure::new(Kind::Validation, e.0).hint("check the records; host names end with a dot"))
+        })?;
         let broken = |e: String| named(Failure::internal(format!("an update can't be signed: {e}")));
         let now = u64::try_from(inner.clock.now().as_second()).unwrap_or_default();
         let verifier = message.finalize(&signer, now).map_err(|e| broken(e.to_string()))?;
@@ -80,7 +81,8 @@ impl DnsClient {
         if let Some(mut verifier) = verifier
             && let Err(why) = verifier.verify(&bytes)
         {
-            let failure = Failure::new(Kind::Protocol, format!("the signature of {host} does not verify")).detail(why.to_string());
+            let failure = Failure::new(Kind::Protocol, format!("the signature of {host} does not verify"))
+                .detail(why.to_string());
             return Err(named(in_doubt(failure)));
         }
         Ok(swapped)
@@ -114,27 +116,45 @@ fn judged(host: &str, code: ResponseCode, error: Option<TsigError>) -> Result<Sw
     };
     match error {
         Some(TsigError::BadTime) => {
-            return say(Kind::Auth, format!("the clock of {host} differs by more than {} minutes", FUDGE / 60), "set both clocks by NTP");
+            return say(
+                Kind::Auth,
+                format!("the clock of {host} differs by more than {} minutes", FUDGE / 60),
+                "set both clocks by NTP",
+            );
         }
-        Some(TsigError::BadKey) => return say(Kind::Auth, format!("{host} knows no key of that name"), "check name and algorithm of the key"),
-        Some(_) => return say(Kind::Auth, format!("{host} does not accept the signature"), "check the secret of the key"),
+        Some(TsigError::BadKey) => {
+            return say(Kind::Auth, format!("{host} knows no key of that name"), "check name and algorithm of the key");
+        }
+        Some(_) => {
+            return say(Kind::Auth, format!("{host} does not accept the signature"), "check the secret of the key");
+        }
         None => {}
     }
     match code {
         ResponseCode::NoError => Ok(Swapped::Applied),
-        ResponseCode::NXRRSet | ResponseCode::YXRRSet | ResponseCode::NXDomain | ResponseCode::YXDomain => Ok(Swapped::Stale),
+        ResponseCode::NXRRSet | ResponseCode::YXRRSet | ResponseCode::NXDomain | ResponseCode::YXDomain => {
+            Ok(Swapped::Stale)
+        }
         ResponseCode::Refused => say(
             Kind::Refused,
             format!("{host} refuses the update"),
             "allow the key to change these records (`update-policy` on BIND, an ACL on Knot)",
         ),
-        ResponseCode::NotAuth => say(Kind::Auth, format!("{host} does not serve the zone, or not to this key"), "check the server and the key of the zone"),
+        ResponseCode::NotAuth => say(
+            Kind::Auth,
+            format!("{host} does not serve the zone, or not to this key"),
+            "check the server and the key of the zone",
+        ),
         ResponseCode::ServFail => say(
             Kind::Unavailable,
             format!("{host} failed and changed nothing"),
             "check the server's log; its zone file or journal may not be writable",
         ),
-        ResponseCode::NotImp => say(Kind::Refused, format!("{host} takes no updates"), "change the records where the zone is edited, by hand"),
+        ResponseCode::NotImp => say(
+            Kind::Refused,
+            format!("{host} takes no updates"),
+            "change the records where the zone is edited, by hand",
+        ),
         _ => say(Kind::Refused, format!("{host} refuses the update"), "check the zone's name and the records"),
     }
 }
