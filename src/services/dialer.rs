@@ -49,8 +49,11 @@ impl Dialer {
         for (name, target) in &profile.map {
             let (host, port) = split(name, 0);
             let address: SocketAddr = target.parse().map_err(|_| {
-                Failure::new(Kind::Validation, format!("the profile maps {name} to `{target}`, which is no address and port"))
-                    .hint("write it as 127.0.0.1:10443")
+                Failure::new(
+                    Kind::Validation,
+                    format!("the profile maps {name} to `{target}`, which is no address and port"),
+                )
+                .hint("write it as 127.0.0.1:10443")
             })?;
             allowed(profile.kind, name, address)?;
             map.insert(key(host, port), address);
@@ -70,8 +73,11 @@ impl Dialer {
                 tls::roots(Some(pem))?
             }
             Behind::Real if ca_pem.is_some() => {
-                return Err(Failure::new(Kind::Usage, "only the profile of a lab brings a certificate authority of its own")
-                    .hint("remove `lab.ca` from the profile"));
+                return Err(Failure::new(
+                    Kind::Usage,
+                    "only the profile of a lab brings a certificate authority of its own",
+                )
+                .hint("remove `lab.ca` from the profile"));
             }
             Behind::Real => tls::roots(None)?,
         };
@@ -230,7 +236,9 @@ impl Dialer {
 
     async fn upgrade(&self, host: &str, stream: TcpStream, config: Arc<ClientConfig>) -> Result<TlsStream> {
         let name = ServerName::try_from(host.trim_end_matches('.').to_owned()).map_err(|_| {
-            Failure::new(Kind::Validation, format!("`{host}` is no host name")).hint("check the name in the profile").on(host)
+            Failure::new(Kind::Validation, format!("`{host}` is no host name"))
+                .hint("check the name in the profile")
+                .on(host)
         })?;
         match tokio::time::timeout(CONNECT_LIMIT, TlsConnector::from(config).connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(stream),
@@ -275,11 +283,12 @@ fn allowed(behind: Behind, name: &str, address: SocketAddr) -> Result<()> {
                 .hint("a lab lives on loopback only; start `stagepost lab` again to get a fresh profile")
                 .on(name))
         }
-        Behind::Real if inside => {
-            Err(Failure::new(Kind::Refused, format!("{name} leads to {ip}, this machine, behind the profile of a real organization"))
-                .hint("a profile of kind `real` reaches nothing on loopback; check the hosts file, or use the lab's profile")
-                .on(name))
-        }
+        Behind::Real if inside => Err(Failure::new(
+            Kind::Refused,
+            format!("{name} leads to {ip}, this machine, behind the profile of a real organization"),
+        )
+        .hint("a profile of kind `real` reaches nothing on loopback; check the hosts file, or use the lab's profile")
+        .on(name)),
         _ => Ok(()),
     }
 }

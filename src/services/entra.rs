@@ -181,10 +181,8 @@ fn refusal(answer: &Answer, now: Timestamp) -> Trouble {
         Kind::Auth => "check tenant id, client id and secret in the profile, and the application in the Entra portal",
         _ => "the sign-in service is busy; try again in a while",
     });
-    let mut failure = Failure::new(kind, format!("the sign-in was refused ({what})"))
-        .hint(hint)
-        .detail(ids)
-        .status(answer.status);
+    let mut failure =
+        Failure::new(kind, format!("the sign-in was refused ({what})")).hint(hint).detail(ids).status(answer.status);
     if let Some(wait) = answer.retry_after(now) {
         failure = failure.retry_after(wait);
     }
@@ -198,15 +196,23 @@ const TRANSIENT: [i64; 5] = [90006, 90024, 90033, 90090, 50000];
 /// The next thing to try after an AADSTS code.
 fn hint(code: i64) -> Option<&'static str> {
     Some(match code {
-        700016 => "the application is unknown in this tenant: check client id, tenant id and cloud, and that it was consented to",
+        700016 => {
+            "the application is unknown in this tenant: check client id, tenant id and cloud, and that it was consented to"
+        }
         7000215 => "the secret is wrong; often its id was pasted in place of its value",
         7000222 => "the secret has expired; make a new one in the Entra portal",
         7000218 => "no secret arrived: the application is set up as a public client, or its flows are switched off",
-        700027 | 50012 => "the certificate's signature is not accepted: check that it was uploaded, and wait a minute if it was just rotated",
+        700027 | 50012 => {
+            "the certificate's signature is not accepted: check that it was uploaded, and wait a minute if it was just rotated"
+        }
         700024 | 500133 => "the assertion is outside its time: check this machine's clock",
-        500011 | 50001 => "the resource is unknown in the tenant: check the hosts of the cloud in the profile, and that the tenant has Exchange",
+        500011 | 50001 => {
+            "the resource is unknown in the tenant: check the hosts of the cloud in the profile, and that the tenant has Exchange"
+        }
         650052 => "the tenant has no service principal for the resource: check its subscriptions",
-        90002 | 900023 | 90038 => "the tenant was not found: check the tenant id, and whether it lives in a national cloud",
+        90002 | 900023 | 90038 => {
+            "the tenant was not found: check the tenant id, and whether it lives in a national cloud"
+        }
         65001 | 90094 => "an administrator has to consent to the application's permissions",
         50076 | 50079 => "the sign-in asks for a second factor; use an application with its own secret",
         53003 | 530032 => "Conditional Access blocks the sign-in; ask for an exception for this application",
@@ -242,7 +248,8 @@ mod tests {
         let trouble = refusal(&answer(429, ""), Timestamp::UNIX_EPOCH);
         assert_eq!(trouble.class, Class::Throttled);
         assert_eq!(trouble.failure.retry_after, Some(SignedDuration::from_secs(7)));
-        let trouble = refusal(&answer(400, r#"{"error":"invalid_request","error_codes":[90033]}"#), Timestamp::UNIX_EPOCH);
+        let trouble =
+            refusal(&answer(400, r#"{"error":"invalid_request","error_codes":[90033]}"#), Timestamp::UNIX_EPOCH);
         assert_eq!(trouble.class, Class::Transient);
     }
 }

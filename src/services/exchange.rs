@@ -82,7 +82,8 @@ impl Exchange {
     pub(super) fn new(http: Http, entra: Entra, ids: Ids, profile: &Profile, clock: Clock) -> Exchange {
         let host = profile.cloud.exchange.clone();
         // A regional host of the same service lies below its parent domain.
-        let mut suffixes: Vec<String> = host.split_once('.').map(|(_, parent)| parent.to_lowercase()).into_iter().collect();
+        let mut suffixes: Vec<String> =
+            host.split_once('.').map(|(_, parent)| parent.to_lowercase()).into_iter().collect();
         if host.eq_ignore_ascii_case("outlook.office365.com") {
             suffixes.push("outlook.com".into());
         }
@@ -284,7 +285,8 @@ impl Exchange {
         let errors = lines("@adminapi.errors");
         if let Some(first) = errors.first() {
             let wrapped = serde_json::json!({"error": {"details": [{"message": first}]}});
-            let failure = spoken(&invoke::error_of(&wrapped), answer.status).detail(format!("request {request_id}: {}", errors.join("; ")));
+            let failure = spoken(&invoke::error_of(&wrapped), answer.status)
+                .detail(format!("request {request_id}: {}", errors.join("; ")));
             return Err(Trouble::new(Class::Refused, failure));
         }
         let next = invoke::get(&body, "@odata.nextLink").as_str().map(str::to_owned);
@@ -306,7 +308,8 @@ impl Exchange {
 
     async fn fetch_module(&self) -> Result<module::Module> {
         let inner = &self.0;
-        let url = format!("https://{}/adminapi/v1.0/{}/EXOModuleFile?Version={}", inner.host, inner.tenant, module::VERSION);
+        let url =
+            format!("https://{}/adminapi/v1.0/{}/EXOModuleFile?Version={}", inner.host, inner.tenant, module::VERSION);
         let id = inner.ids.next().to_string();
         let mut patience = Patience::new("EXOModuleFile");
         let mut renewed = false;
@@ -443,7 +446,11 @@ fn refusal(answer: &Answer, request_id: &str, now: jiff::Timestamp) -> Trouble {
         }
     }
     let busy = |class, kind, message: &str| {
-        let mut failure = Failure::new(kind, message).hint("try again in a while").detail(detail.clone()).status(answer.status).retryable();
+        let mut failure = Failure::new(kind, message)
+            .hint("try again in a while")
+            .detail(detail.clone())
+            .status(answer.status)
+            .retryable();
         if let Some(wait) = wait {
             failure = failure.retry_after(wait);
         }

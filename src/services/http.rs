@@ -132,10 +132,8 @@ impl Http {
     /// # Errors
     /// Only if the TLS settings are not understood.
     pub fn new(dialer: &Dialer, tap: Listener) -> Result<Http> {
-        let client = dialer
-            .http()?
-            .build()
-            .map_err(|e| Failure::internal("no HTTP client can be made").detail(chain(&e)))?;
+        let client =
+            dialer.http()?.build().map_err(|e| Failure::internal("no HTTP client can be made").detail(chain(&e)))?;
         Ok(Http { client, dialer: dialer.clone(), tap })
     }
 
@@ -313,7 +311,8 @@ fn chain(error: &reqwest::Error) -> String {
 pub fn may_follow(url: &str, home: &str, suffixes: &[String]) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else { return false };
     let Some(host) = url.host_str() else { return false };
-    let own = host.eq_ignore_ascii_case(home) || suffixes.iter().any(|s| host.to_lowercase().ends_with(&format!(".{s}")));
+    let own =
+        host.eq_ignore_ascii_case(home) || suffixes.iter().any(|s| host.to_lowercase().ends_with(&format!(".{s}")));
     url.scheme() == "https" && matches!(url.port(), None | Some(443)) && own
 }
 

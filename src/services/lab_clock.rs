@@ -69,12 +69,18 @@ impl LabClock {
             f.during("lab", format!("{method} {path}")).hint("the lab has ended; start it again")
         })?;
         let bad = |message: &str| {
-            Failure::new(Kind::Protocol, message).status(answer.status).detail(answer.text()).during("lab", format!("{method} {path}"))
+            Failure::new(Kind::Protocol, message)
+                .status(answer.status)
+                .detail(answer.text())
+                .during("lab", format!("{method} {path}"))
         };
         if !answer.is_success() {
-            return Err(bad("the lab refused a request on its control address").hint("check that lab and stagepost are of the same version"));
+            return Err(bad("the lab refused a request on its control address")
+                .hint("check that lab and stagepost are of the same version"));
         }
-        answer.json().ok_or_else(|| bad("the lab's answer is no JSON").hint("check that lab and stagepost are of the same version"))
+        answer.json().ok_or_else(|| {
+            bad("the lab's answer is no JSON").hint("check that lab and stagepost are of the same version")
+        })
     }
 
     fn read_now(&self, value: Value) -> Result<Timestamp> {

@@ -86,9 +86,8 @@ pub fn seal(user: &str, password: &Secret, key: &XmlKey) -> Result<String> {
     let public = RsaPublicKey::new(BigUint::from_bytes_be(&key.modulus), BigUint::from_bytes_be(&key.exponent))
         .map_err(|e| bad(e.to_string()))?;
     let text = invoke::credential_text(user, password.expose());
-    let sealed = public
-        .encrypt(&mut rsa::rand_core::OsRng, Pkcs1v15Encrypt, text.as_bytes())
-        .map_err(|e| bad(e.to_string()))?;
+    let sealed =
+        public.encrypt(&mut rsa::rand_core::OsRng, Pkcs1v15Encrypt, text.as_bytes()).map_err(|e| bad(e.to_string()))?;
     Ok(base64(&sealed))
 }
 
@@ -110,9 +109,9 @@ mod tests {
 
     #[test]
     fn the_limit_counts_escapes_and_is_said_before_sending() {
-        // {"UserName":"u","Password":"…"} has 29 bytes besides the password.
-        assert!(check_length("u", &Secret::new("x".repeat(216))).is_ok());
-        let failure = check_length("u", &Secret::new("x".repeat(217))).expect_err("too long");
+        // {"UserName":"u","Password":"…"} has 30 bytes besides the password.
+        assert!(check_length("u", &Secret::new("x".repeat(215))).is_ok());
+        let failure = check_length("u", &Secret::new("x".repeat(216))).expect_err("too long");
         assert_eq!(failure.kind, Kind::Validation);
         assert!(failure.message.contains("1 bytes too long"), "{failure}");
         assert!(check_length("u", &Secret::new("\"".repeat(109))).is_err());

@@ -40,9 +40,12 @@ impl Secrets {
         }
         let ca = match &profile.lab {
             Some(lab) => Some(std::fs::read_to_string(folder.join(&lab.ca)).map_err(|e| {
-                Failure::new(Kind::Local, format!("the lab's certificate authority {} can't be read", folder.join(&lab.ca).display()))
-                    .hint("start `stagepost lab` again; it writes the file beside the profile")
-                    .detail(e.to_string())
+                Failure::new(
+                    Kind::Local,
+                    format!("the lab's certificate authority {} can't be read", folder.join(&lab.ca).display()),
+                )
+                .hint("start `stagepost lab` again; it writes the file beside the profile")
+                .detail(e.to_string())
             })?),
             None => None,
         };
@@ -70,7 +73,9 @@ fn fetch(name: &str, source: &SecretSource, folder: &Path) -> Result<Secret> {
             let path = folder.join(path);
             let text = std::fs::read_to_string(&path).map_err(|e| {
                 Failure::new(Kind::Local, format!("{name} is missing: the file {} can't be read", path.display()))
-                    .hint("write the secret into that file, readable by you alone, or name another source in the profile")
+                    .hint(
+                        "write the secret into that file, readable by you alone, or name another source in the profile",
+                    )
                     .detail(e.to_string())
             })?;
             // Editors end a file with a line end that is no part of the secret.
@@ -99,9 +104,11 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_its_place() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let failure = fetch("the key of zone a.test", &SecretSource::File("gone".into()), folder.path()).expect_err("gone");
+        let failure =
+            fetch("the key of zone a.test", &SecretSource::File("gone".into()), folder.path()).expect_err("gone");
         assert!(failure.message.contains("the key of zone a.test") && failure.message.contains("gone"), "{failure}");
-        let failure = fetch("x", &SecretSource::Env("STAGEPOST_NO_SUCH_VARIABLE".into()), folder.path()).expect_err("unset");
+        let failure =
+            fetch("x", &SecretSource::Env("STAGEPOST_NO_SUCH_VARIABLE".into()), folder.path()).expect_err("unset");
         assert!(failure.message.contains("STAGEPOST_NO_SUCH_VARIABLE") && failure.hint.is_some());
         std::fs::write(folder.path().join("e"), "\n").expect("it can be written");
         assert!(fetch("x", &SecretSource::File("e".into()), folder.path()).is_err());

@@ -139,7 +139,9 @@ pub fn explain(host: &str, error: &rustls::Error) -> Failure {
     failure.detail(error.to_string()).on(host)
 }
 
-/// The TLS error inside an I/O error, if that is what it is.
+/// The TLS error inside an I/O error, if that is what it is. Connectors wrap
+/// one I/O error in another.
 pub fn inside(error: &std::io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref::<rustls::Error>()
+    let inner = error.get_ref()?;
+    inner.downcast_ref::<rustls::Error>().or_else(|| inside(inner.downcast_ref::<std::io::Error>()?))
 }
