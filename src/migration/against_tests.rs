@@ -92,11 +92,11 @@ fn each_fault_sets_the_row_aside_by_its_own_rule() {
 #[test]
 fn the_mailbox_of_an_earlier_try_goes_again() {
     let mailbox = InCloud { recipient_type: "UserMailbox".into(), ..user("ann") };
-    assert_eq!(one(person("ann"), &[mailbox.clone()]), [""; 0]);
+    assert_eq!(one(person("ann"), std::slice::from_ref(&mailbox)), [""; 0]);
     let licensed = InCloud { licensed: true, ..mailbox };
     let mut released = person("ann");
     released.proxies.push("X500:/o=ExchangeLabs/ou=x/cn=Recipients/cn=1-ann".into());
-    assert_eq!(one(released, &[licensed.clone()]), [""; 0]);
+    assert_eq!(one(released, std::slice::from_ref(&licensed)), [""; 0]);
     let forwarded = OnPremises { target_address: Some("SMTP:ann@contoso.onmicrosoft.com".into()), ..person("ann") };
     assert_eq!(one(forwarded, &[licensed]), [""; 0]);
 }
@@ -110,7 +110,7 @@ fn a_converted_row_is_done_and_not_aside() {
         ..person("ann")
     };
     let mailbox = InCloud { recipient_type: "UserMailbox".into(), licensed: true, ..user("ann") };
-    let checked = check(&list, &[converted.clone()], &[mailbox], &BTreeMap::new(), &verified());
+    let checked = check(&list, std::slice::from_ref(&converted), &[mailbox], &BTreeMap::new(), &verified());
     assert_eq!((checked.done.as_slice(), checked.aside.len()), (&["Ann@contoso.test".to_owned()][..], 0));
     let lost = check(&list, &[converted], &[user("ann")], &BTreeMap::new(), &verified());
     assert_eq!(lost.aside.iter().map(|a| a.rule).collect::<Vec<_>>(), [NO_MAILBOX]);
