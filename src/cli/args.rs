@@ -283,6 +283,31 @@ mod tests {
     }
 
     #[test]
+    fn the_documents_list_every_exit_code_and_no_other() {
+        let documents = [include_str!("../../README.md"), include_str!("../../docs/exit-codes.md")];
+        for document in documents {
+            let rows: Vec<(u8, &str)> = document
+                .lines()
+                .filter_map(|line| line.strip_prefix("| ")?.split_once(" | "))
+                .filter_map(|(code, rest)| Some((code.parse().ok()?, rest.split(" |").next()?)))
+                .collect();
+            assert_eq!(rows, EXIT_CODES);
+        }
+    }
+
+    #[test]
+    fn every_verb_of_the_readme_exists() {
+        let readme = include_str!("../../README.md");
+        let mut tried = 0;
+        for line in readme.lines().filter_map(|l| l.strip_prefix("cargo run --release -- ")) {
+            let line = line.split(" #").next().unwrap_or_default();
+            parse(&format!("stagepost {line}")).unwrap_or_else(|e| panic!("{line}: {e}"));
+            tried += 1;
+        }
+        assert!(tried >= 5);
+    }
+
+    #[test]
     fn a_bare_rehearse_has_its_defaults() {
         let cli = parse("stagepost rehearse").expect("it is a whole command");
         let Verb::Rehearse(r) = cli.verb else { panic!("another verb") };

@@ -23,19 +23,23 @@ impl Live {
     pub(super) fn show(&mut self, line: Option<(String, String)>) {
         match line {
             None => self.clear(),
-            Some((date, text)) if self.real => {
-                let bar = self.bar.get_or_insert_with(|| {
-                    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+            Some((date, text)) if self.real => match &self.bar {
+                Some(bar) => {
+                    bar.set_prefix(date);
+                    bar.set_message(text);
+                }
+                None => {
                     let style = ProgressStyle::with_template("{prefix}{spinner} {wide_msg}")
                         .unwrap_or_else(|_| ProgressStyle::default_spinner())
                         .tick_strings(&["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "]);
-                    bar.set_style(style);
+                    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8))
+                        .with_style(style)
+                        .with_prefix(date)
+                        .with_message(text);
                     bar.enable_steady_tick(Duration::from_millis(125));
-                    bar
-                });
-                bar.set_prefix(date);
-                bar.set_message(text);
-            }
+                    self.bar = Some(bar);
+                }
+            },
             Some(_) => {}
         }
     }

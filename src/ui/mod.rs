@@ -7,7 +7,7 @@
 //! does next; it only hands on the answer to a question it was told to ask.
 //!
 //! A reader that closes the pipe early (`| head`) is no failure: from then on
-//! data is dropped in silence.
+//! data is dropped in silence. Any other failure to write is kept for `main`.
 
 mod live;
 pub mod spot;
@@ -26,7 +26,7 @@ use serde_json::{Map, Value, json};
 pub use spot::Spot;
 pub use streams::{Captured, Streams};
 
-use crate::base::Failure;
+use crate::base::{Failure, Kind};
 use crate::report::{Story, lines, words};
 use crate::run::narrate::{Narrator, Note};
 use live::Live;
@@ -95,7 +95,7 @@ struct Inner {
     streams: Streams,
     live: Live,
     teller: Teller,
-    closed: bool,
+    failed: Option<std::io::Error>,
 }
 
 impl Ui {
@@ -111,7 +111,7 @@ impl Ui {
         let (out_paint, err_paint) = (paint(streams.out_is_terminal), paint(streams.err_is_terminal));
         let (width, out_is_terminal) = (streams.width, streams.out_is_terminal);
         let live = Live::new(streams.real && mode == Mode::Terminal);
-        let inner = Mutex::new(Inner { streams, live, teller: Teller::default(), closed: false });
+        let inner = Mutex::new(Inner { streams, live, teller: Teller::default(), failed: None });
         Ui { mode, verbosity: Verbosity::Normal, out_paint, err_paint, width, out_is_terminal, inner }
     }
 
@@ -142,9 +142,13 @@ impl Ui {
         self.out_paint
     }
 
-    /// Whether the reader of standard output has gone.
-    pub fn is_closed(&self) -> bool {
-        self.lock().closed
+    /// Why data could not be written, if it could not. A reader that left early
+    /// is no failure.
+    pub fn output_failure(&self) -> Option<Failure> {
+        let inner = self.lock();
+        let e = inner.failed.as_ref().filter(|e| e.kind() != std::io::ErrorKind::BrokenPipe)?;
+        let text = format!("standard output can't be written: {}", crate::report::folder::plain(e));
+        Some(Failure::new(Kind::Local, text).hint("make room where it leads, or send it elsewhere"))
     }
 
     /// Data, as it is, to standard output.
@@ -359,9 +363,11 @@ impl Narrator for Ui {
         }
         let look = self.look();
         let told = inner.teller.tell(note, look);
-        inner.write(told);
+        // First the live line, or what was under way is drawn once more below
+        // the line that says it has ended.
         let live = inner.teller.live(look);
         inner.live.show(live);
+        inner.write(told);
     }
 }
 
@@ -382,13 +388,13 @@ impl Inner {
     }
 
     fn data(&mut self, text: &str) {
-        if self.closed || text.is_empty() {
+        if self.failed.is_some() || text.is_empty() {
             return;
         }
         let out = &mut self.streams.out;
         let written = self.live.lifted(|| out.write_all(text.as_bytes()).and_then(|()| out.flush()));
-        // Whatever the reason, there is no reader any more and nobody to tell.
-        self.closed = written.is_err();
+        // From now on there is nobody to write to; see `Ui::output_failure`.
+        self.failed = written.err();
     }
 
     fn message(&mut self, text: &str) {

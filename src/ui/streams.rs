@@ -98,12 +98,12 @@ impl Write for Buffer {
     }
 }
 
-/// Columns of the terminal, `COLUMNS` if it says so, 100 where there is none:
+/// Columns of the terminal, `COLUMNS` if it says so, 120 where there is none:
 /// a log file is read in an editor.
 fn columns(terminal: bool) -> usize {
     let said = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|c| *c >= 20);
     let asked = || terminal.then(terminal_columns).flatten();
-    said.or_else(asked).unwrap_or(100).clamp(40, 400)
+    said.or_else(asked).unwrap_or(120).clamp(40, 400)
 }
 
 /// Asks the terminal by way of the prompt's library, which opens it for a

@@ -28,9 +28,7 @@ pub(super) fn render(story: &Story, paint: Paint, columns: usize) -> String {
 
 fn mailboxes(story: &Story, facts: &mut Facts) {
     facts.fact("Moved", &words::counted(story.tally.moved, "mailbox", "mailboxes"));
-    if story.tally.whole > 0 || story.tally.moved == 0 {
-        facts.fact("Left whole", &words::counted(story.tally.whole, "mailbox", "mailboxes"));
-    }
+    facts.fact("Left whole", &words::counted(story.tally.whole, "mailbox", "mailboxes"));
     facts.groups(&story.left);
     if story.tally.broken > 0 {
         facts.fact("In between", &words::counted(story.tally.broken, "mailbox", "mailboxes"));
@@ -117,21 +115,28 @@ impl Facts {
         self.out.push('\n');
     }
 
+    /// Where what belongs to a fact stands: below its value, or, on a narrow
+    /// screen, below its label.
+    fn indent(&self) -> usize {
+        if self.columns < 80 { 4 } else { Self::LABEL + 2 }
+    }
+
     fn below(&mut self, value: &str) {
-        let indent = Self::LABEL + 2;
+        let indent = self.indent();
         self.out.push_str(&text::hang_at(&" ".repeat(indent), indent + 2, value, self.columns));
         self.out.push('\n');
     }
 
     fn groups(&mut self, groups: &[Group]) {
         for group in groups {
-            let names = words::names(&group.targets, NAMES);
-            let text = if names.is_empty() {
-                group.message.clone()
-            } else {
-                format!("{} × {} ({names})", words::count(group.count), group.message)
-            };
-            self.below(&text);
+            self.below(&format!("{} × {}", words::count(group.count), group.message));
+            let indent = self.indent() + 2;
+            let room = self.columns.saturating_sub(indent);
+            for row in text::wrap(&words::names(&group.targets, NAMES), room, room) {
+                if !row.is_empty() {
+                    self.out.push_str(&format!("{}{}\n", " ".repeat(indent), self.paint.dim(&row)));
+                }
+            }
         }
     }
 }

@@ -253,7 +253,7 @@ impl Teller {
             line = format!("approval: {asked}");
         } else if let Some(p) = &open.progress {
             let counted = format!("{}/{} {}", words::count(p.done), words::count(p.total), p.unit);
-            line = format!("{line}  {}  {counted}", bar(p.done, p.total, if room >= 80 { 24 } else { 10 }));
+            line = format!("{line}  {}  {counted}", bar(p.done, p.total, if room >= 80 { 16 } else { 10 }));
             if !p.text.is_empty() {
                 line = format!("{line}  {}", p.text);
             }
@@ -339,7 +339,8 @@ fn entry(look: Look, time: Timestamp, mark: Mark, depth: usize, name: &str, what
     let gap = if look.width < 80 { " " } else { "  " };
     let sign = text::pad(if look.signs { mark.sign() } else { mark.word() }, mark_columns(look));
     let inset = "  ".repeat(depth);
-    let name = if look.width >= 110 { text::pad(name, 24_usize.saturating_sub(depth * 2)) } else { name.to_owned() };
+    let aligned = look.width >= if look.signs { 96 } else { 110 };
+    let name = if aligned { text::pad(name, 24_usize.saturating_sub(depth * 2)) } else { name.to_owned() };
     let head = format!(
         "{}{gap}{} {inset}{}  ",
         paint.dim(&date_of(look, time)),
@@ -350,7 +351,7 @@ fn entry(look: Look, time: Timestamp, mark: Mark, depth: usize, name: &str, what
     let used = before + text::width(&name) + 2;
     // On a wide screen further lines stand below the text, on a narrow one
     // below the name: there is no room to give away.
-    let indent = if look.width >= 110 { used } else { before };
+    let indent = if aligned { used } else { before };
     let first = look.width.saturating_sub(used);
     let mut rows = text::wrap(what, first, look.width.saturating_sub(indent).max(20));
     let mut addition_row = None;

@@ -3,7 +3,6 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::base::Kind;
 use crate::run::narrate::What;
 
 fn at(hours: i64) -> Timestamp {
@@ -187,11 +186,11 @@ fn colour_follows_the_choice_and_the_surroundings() {
     assert!(shown(ColourChoice::Always, false, true));
 }
 
-struct Gone;
+struct Refusing(std::io::ErrorKind);
 
-impl Write for Gone {
+impl Write for Refusing {
     fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-        Err(std::io::ErrorKind::BrokenPipe.into())
+        Err(self.0.into())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -200,14 +199,16 @@ impl Write for Gone {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_failure() {
-    let (mut streams, captured) = Streams::captured(80);
-    streams.out = Box::new(Gone);
-    let ui = Ui::new(Mode::Plain, ColourChoice::Auto, streams);
-    ui.print("one\n");
-    ui.print("two\n");
-    assert!(ui.is_closed());
-    assert_eq!(captured.err(), "");
+fn a_reader_that_leaves_is_no_failure_and_a_full_disk_is() {
+    for (kind, fails) in [(std::io::ErrorKind::BrokenPipe, false), (std::io::ErrorKind::StorageFull, true)] {
+        let (mut streams, captured) = Streams::captured(80);
+        streams.out = Box::new(Refusing(kind));
+        let ui = Ui::new(Mode::Plain, ColourChoice::Auto, streams);
+        ui.print("one\n");
+        ui.print("two\n");
+        assert_eq!(ui.output_failure().is_some(), fails, "{kind}");
+        assert_eq!(captured.err(), "");
+    }
 }
 
 #[test]
@@ -283,4 +284,35 @@ fn foreign_text_cannot_steer_the_terminal() {
     ui.error(&Failure::new(Kind::Refused, "a\u{1b}]0;x\u{7}b").detail("c\u{1b}[1Ad"), Some("e\u{1b}[1Af"));
     assert!(!captured.err().contains(['\u{1b}', '\u{7}', '\r']), "{:?}", captured.err());
     assert!(!captured.err().contains("\nerror: fake"));
+}
+
+#[test]
+fn the_summary_begins_with_the_outcome_and_names_who_was_left() {
+    use crate::report::sample::{End, story};
+    for (end, width) in [(End::Calm, 120), (End::Usual, 100), (End::Broken, 60)] {
+        let (ui, captured) = ui(Mode::Plain, width);
+        ui.summary(&story(2000, end));
+        let text = captured.out();
+        println_for_review(&text);
+        let head = if end == End::Broken { "\nNo-go: " } else { "\nGo" };
+        assert!(text.starts_with(head), "{text}");
+        for fact in
+            ["88,000 sent", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "183 MB", "report.html"]
+        {
+            assert!(text.contains(fact), "{fact}: {text}");
+        }
+        assert_eq!(text.contains("× Migration"), end != End::Calm, "{text}");
+        let digest = 64 + 20;
+        assert!(text.lines().all(|l| text::width(l) <= width.max(digest)), "{text}");
+    }
+}
+
+#[test]
+fn the_summary_is_one_json_line() {
+    let (ui, captured) = ui(Mode::Json, 80);
+    ui.summary(&crate::report::sample::story(100, crate::report::sample::End::Usual));
+    let value: Value = serde_json::from_str(captured.out().trim_end()).expect("it is JSON");
+    assert_eq!(value["mailboxes"]["moved"], 97);
+    assert_eq!(value["exit"], 6);
+    assert_eq!(captured.out().lines().count(), 1);
 }
