@@ -7,4 +7,5 @@ mod borders;
 mod examples;
 mod golden;
 mod rehearsals;
+mod signals;
 mod support;
