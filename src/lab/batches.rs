@@ -122,7 +122,7 @@ pub fn remove(world: &mut World, name: &str) {
     let until = after(now, REMOVAL);
     let endpoint = endpoint_of(world, name);
     forget(world, name);
-    let Some(batch) = world.tenant.batches.get_mut(name) else { return };
+    let Some(batch) = world.tenant.batches.get_mut(name).filter(|b| b.status != "Removing") else { return };
     batch.status = "Removing".into();
     batch.touched = now;
     let title = batch.name.clone();
@@ -322,7 +322,9 @@ fn write_target(world: &mut World, user: Guid, key: &str, address: &str) {
     let name =
         place(world, address).and_then(|p| world.company.list.get(p).cloned()).unwrap_or_else(|| address.to_owned());
     world.event(&name, "target_address_written", target);
-    world.history.entry(address.to_owned()).or_default().target_written = Some(now);
+    let history = world.history.entry(address.to_owned()).or_default();
+    history.target_written = Some(now);
+    history.targets += 1;
     if let Some(place) = place(world, address) {
         mail::touch(world, place);
         mail::around_change(world, place, mail::Sender::Colleague);

@@ -9,7 +9,7 @@ use super::index::{cloud_user, old_object};
 use super::mail::Side;
 use super::world::Recipient;
 use super::{World, sync};
-use crate::wire::attributes::{address_key, domain_of};
+use crate::wire::attributes::{Proxy, address_key, domain_of, primary_smtp};
 use crate::wire::guid::Guid;
 
 /// Hops after which the cloud gives up (`cloud_hop_limit`, unconfirmed).
@@ -104,16 +104,37 @@ pub struct Row {
     pub relay: Option<bool>,
     /// An outbound connector serves the domain.
     pub out: Option<bool>,
+    /// Where the public MX of the domain leads.
+    pub mx: Option<Side>,
     /// What happens.
     pub step: Step,
 }
 
+/// What a host sees of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Situation {
+    /// The host.
+    pub host: Side,
+    /// Who hands it over.
+    pub from: From,
+    /// The recipient on premises.
+    pub old: Old,
+    /// The recipient in the tenant.
+    pub cloud: Cloud,
+    /// The domain is an internal relay in the tenant.
+    pub relay: bool,
+    /// An outbound connector serves the next domain.
+    pub out: bool,
+    /// Where the public MX of the next domain leads; none for nowhere.
+    pub mx: Option<Side>,
+}
+
 const fn old(number: u8, mark: &'static str, old: &'static [Old], cloud: &'static [Cloud], step: Step) -> Row {
-    Row { number, mark, host: Side::Old, from: &[], old, cloud, relay: None, out: None, step }
+    Row { number, mark, host: Side::Old, from: &[], old, cloud, relay: None, out: None, mx: None, step }
 }
 
 const fn cloud(number: u8, mark: &'static str, old: &'static [Old], cloud: &'static [Cloud], step: Step) -> Row {
-    Row { number, mark, host: Side::Cloud, from: &[], old, cloud, relay: None, out: None, step }
+    Row { number, mark, host: Side::Cloud, from: &[], old, cloud, relay: None, out: None, mx: None, step }
 }
 
 use Cloud::{C0, C1, C2, C3, C4, C5};
@@ -143,6 +164,8 @@ pub const ROWS: &[Row] = &[
     // The cloud, with a mail user.
     Row { out: Some(true), ..cloud(2, "D", &[O1], &[C1], Step::Connector) },
     Row { out: Some(true), ..cloud(25, "D", &[], &[C1], Step::Connector) },
+    Row { out: Some(false), mx: Some(Side::Cloud), from: &[From::Colleague], ..cloud(4, "D", &[], &[C1], Step::Mx) },
+    Row { out: Some(false), mx: Some(Side::Cloud), ..cloud(26, "D", &[], &[C1], Step::Mx) },
     Row { out: Some(false), ..cloud(3, "O", &[], &[C1], Step::Mx) },
     cloud(18, "U", &[O2], &[C2], Step::Own),
     cloud(37, "D", &[], &[C2], Step::Own),
@@ -240,15 +263,16 @@ fn connected(world: &World, domain: &str) -> bool {
     })
 }
 
-/// The row for a message at a host.
-pub fn row(host: Side, from: From, old: Old, cloud: Cloud, relay: bool, out: bool) -> Option<&'static Row> {
+/// The row that decides.
+pub fn row(seen: Situation) -> Option<&'static Row> {
     ROWS.iter().find(|r| {
-        r.host == host
-            && (r.from.is_empty() || r.from.contains(&from))
-            && (r.old.is_empty() || r.old.contains(&old))
-            && (r.cloud.is_empty() || r.cloud.contains(&cloud))
-            && r.relay.is_none_or(|x| x == relay)
-            && r.out.is_none_or(|x| x == out)
+        r.host == seen.host
+            && (r.from.is_empty() || r.from.contains(&seen.from))
+            && (r.old.is_empty() || r.old.contains(&seen.old))
+            && (r.cloud.is_empty() || r.cloud.contains(&seen.cloud))
+            && r.relay.is_none_or(|x| x == seen.relay)
+            && r.out.is_none_or(|x| x == seen.out)
+            && r.mx.is_none_or(|x| Some(x) == seen.mx)
     })
 }
 
@@ -293,10 +317,12 @@ pub fn way(world: &World, entry: Side, from: From, to: &str, mx: &dyn Fn(&str) -
             world.tenant.domains.get(&domain).is_some_and(|d| d.domain_type.eq_ignore_ascii_case("InternalRelay"));
         let next_domain = if external.is_empty() { domain.clone() } else { domain_of(&external) };
         let out = connected(world, &next_domain);
-        let mut found = row(side, from, old, cloud, relay, out);
+        let mut seen = Situation { host: side, from, old, cloud, relay, out, mx: mx(&next_domain) };
+        let mut found = row(seen);
         if let Some(shown) = found.filter(|r| r.step == Step::MailUser) {
             rows.push(shown.number);
-            found = row(side, from, old, mail_user(world, &external), relay, out);
+            seen.cloud = mail_user(world, &external);
+            found = row(seen);
         }
         let Some(found) = found else { return bounced(rows, "550 5.4.4 Unable to route", &to) };
         if rows.len() < 64 {
@@ -332,7 +358,7 @@ pub fn way(world: &World, entry: Side, from: From, to: &str, mx: &dyn Fn(&str) -
             Step::Mx => {
                 let next = if external.is_empty() { to } else { external };
                 to = next;
-                match mx(&next_domain) {
+                match seen.mx {
                     Some(Side::Old) => (side, from) = (Side::Old, From::OtherSide),
                     Some(Side::Cloud) => from = From::OtherSide,
                     None => return bounced(rows, "550 5.4.316 Message expired, connection refused [{}]", &to),
@@ -347,3 +373,42 @@ pub fn way(world: &World, entry: Side, from: From, to: &str, mx: &dyn Fn(&str) -
     }
     bounced(rows, "554 5.4.6 Hop count exceeded - possible mail loop", &to)
 }
+
+/// The way of a reply to old mail: the recipient is an X.500 name, matched on the
+/// host that resolves it by legacyExchangeDN, then by X500 addresses.
+pub fn reply_way(world: &World, host: Side, name: &str, mx: &dyn Fn(&str) -> Option<Side>) -> Way {
+    let key = format!("x500:{}", name.to_lowercase());
+    let has = |proxies: &[String]| proxies.iter().any(|p| Proxy::parse(p).key() == key);
+    let found = match host {
+        Side::Old => world
+            .directory
+            .values()
+            .map(|o| &o.entry)
+            .find(|e| {
+                e.text("legacyExchangeDN").is_some_and(|d| d.eq_ignore_ascii_case(name))
+                    || has(&e.texts("proxyAddresses"))
+            })
+            .and_then(|e| primary_smtp(&e.texts("proxyAddresses"))),
+        Side::Cloud => world
+            .tenant
+            .users
+            .values()
+            .find(|u| u.legacy_dn.eq_ignore_ascii_case(name) || has(&u.proxies))
+            .map(|u| u.mail.clone()),
+    };
+    match found {
+        Some(address) => way(world, host, From::Colleague, &address, mx),
+        // Row 21: it comes back to an address made of the name.
+        None => Way {
+            rows: vec![21],
+            end: End::Bounced(format!(
+                "550 5.1.11 RESOLVER.ADR.ExRecipNotFound; not found (IMCEAEX-{})",
+                name.replace('/', "_")
+            )),
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "delivery_tests.rs"]
+mod tests;

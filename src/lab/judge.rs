@@ -57,12 +57,28 @@ pub fn proof(world: &World) -> Proof {
 fn repeated(world: &World) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for ((service, object, kind), times) in &world.writes {
-        if *times > 1 {
+        if *times > 1 && *times > allowed(world, service, object, kind) {
             let text = format!("{service}: {kind} of {object} {times} times");
             found.entry(object.to_lowercase()).or_default().push(text);
         }
     }
     found
+}
+
+/// How often a write may take effect on one object: once, but for those that
+/// undo what came again.
+fn allowed(world: &World, service: &str, object: &str, kind: &str) -> u64 {
+    let times =
+        |kind: &str| world.writes.get(&(service.to_owned(), object.to_owned(), kind.to_owned())).copied().unwrap_or(0);
+    match (service, kind) {
+        // A failed row that is started again is forwarded again.
+        ("ldap", "release") => world.history.get(&object.to_lowercase()).map_or(1, |h| h.targets.max(1)),
+        ("graph", "licence+") => 1 + times("licence-"),
+        ("graph", "licence-") => times("licence+").max(1),
+        // Starting again, or setting, is what those verbs are for.
+        ("exchange", verb) if verb.contains("start") || verb.contains("stop") || verb.contains("set") => u64::MAX,
+        _ => 1,
+    }
 }
 
 fn converted(world: &World, address: &str) -> bool {
@@ -197,49 +213,5 @@ fn spread(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lab::{Faults, drive, time};
-
-    fn broken_rules(proof: &Proof) -> Vec<String> {
-        let rows = proof
-            .rows
-            .iter()
-            .flat_map(|r| r.broken.iter().map(move |b| format!("{}: {} {}", r.address, b.rule, b.text)));
-        rows.chain(proof.broken.iter().map(|b| format!("{} {}", b.rule, b.text))).collect()
-    }
-
-    #[test]
-    fn a_sound_calm_migration_moves_everybody() {
-        let mut world = drive::company(45, Faults::None);
-        drive::migrate(&mut world, 20);
-        let proof = proof(&world);
-        assert_eq!(broken_rules(&proof), Vec::<String>::new());
-        assert!(proof.rows.iter().all(|r| r.outcome == Outcome::Moved));
-        assert_eq!(proof.probes.lost, 0);
-        assert_eq!(proof.probes.sent, proof.probes.delivered);
-        assert!(proof.hours_apart_median > 0.5, "{}", proof.hours_apart_median);
-    }
-
-    #[test]
-    fn a_sound_migration_with_trouble_leaves_some_whole() {
-        let mut world = drive::company(60, Faults::Usual);
-        drive::migrate(&mut world, 20);
-        let proof = proof(&world);
-        assert_eq!(broken_rules(&proof), Vec::<String>::new());
-        let left = proof.rows.iter().filter(|r| r.outcome == Outcome::Whole).count();
-        assert!((1..=2).contains(&left), "{left}");
-        assert!(proof.rows.iter().all(|r| (r.outcome == Outcome::Whole) == !r.reason.is_empty()));
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_events() {
-        let run = |seed| {
-            let mut world = drive::seeded(seed, 30, Faults::Usual);
-            drive::migrate(&mut world, 10);
-            time::digest(&world)
-        };
-        assert_eq!(run(1), run(1));
-        assert_ne!(run(1).sha256, run(2).sha256);
-    }
-}
+#[path = "judge_tests.rs"]
+mod tests;

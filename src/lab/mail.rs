@@ -240,8 +240,18 @@ pub fn rcpt(world: &mut World, side: Side, from: &str, to: &str) -> Reply {
 /// Takes a message on a host, decides its fate, and answers DATA. The same
 /// Message-ID again moves the message; it is no second one.
 pub fn deliver(world: &mut World, side: Side, from: &str, to: &str, id: &str, subject: &str) -> Reply {
+    hand_over(world, side, From::Outside, from, to, id, subject)
+}
+
+/// A user of one side sends a message from its own mailbox (Graph's `sendMail`,
+/// for the cloud).
+pub fn submit(world: &mut World, side: Side, from: &str, to: &str, id: &str, subject: &str) -> Reply {
+    hand_over(world, side, From::Colleague, from, to, id, subject)
+}
+
+fn hand_over(world: &mut World, side: Side, by: From, from: &str, to: &str, id: &str, subject: &str) -> Reply {
     let mx = |domain: &str| mx_side(world, domain);
-    let end = way(world, side, From::Outside, to, &mx).end;
+    let end = way(world, side, by, to, &mx).end;
     let accepted = Reply::new(250, format!("2.6.0 {id} Queued mail for delivery"));
     let fate = match end {
         End::Old(key) => MessageFate::Old(holder(world, &key).unwrap_or_else(|| to.to_owned())),

@@ -9,17 +9,20 @@ pub mod company;
 pub mod delivery;
 pub mod directory;
 pub mod faults;
+pub mod history;
 pub mod index;
 pub mod judge;
 pub mod licences;
 pub mod mail;
 pub mod names;
+pub mod people;
 pub mod post;
 pub mod rules;
 pub mod serve;
 pub mod sync;
 pub mod tenancy;
 pub mod time;
+pub mod trouble;
 pub mod world;
 
 #[cfg(test)]

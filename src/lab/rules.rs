@@ -250,9 +250,6 @@ pub fn whole(case: &Case) -> Vec<Broken> {
     if !changed.is_empty() {
         found.push(broken("home-changed", changed.join(", ")));
     }
-    if entry.has("targetAddress") {
-        found.push(broken("still-forwarded", format!("targetAddress is {}", shown(entry, "targetAddress"))));
-    }
     if case.mailbox().is_some() {
         found.push(broken("two-mailboxes", "a cloud mailbox is open beside the old one"));
     }

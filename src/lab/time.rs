@@ -64,3 +64,41 @@ pub fn digest(world: &World) -> Digest {
     }
     Digest { sha256: hex(&hash.finalize()), events: order.len() as u64 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{Faults, drive};
+
+    #[test]
+    #[ignore = "a measurement"]
+    fn measure() {
+        let t0 = std::time::Instant::now();
+        let mut world = drive::company(2000, Faults::Usual);
+        let t1 = std::time::Instant::now();
+        drive::migrate(&mut world, 100);
+        let t2 = std::time::Instant::now();
+        let proof = crate::lab::judge::proof(&world);
+        let t3 = std::time::Instant::now();
+        let d = digest(&world);
+        let rss = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let rss: Vec<&str> = rss.lines().filter(|l| l.starts_with("VmHWM") || l.starts_with("VmRSS")).collect();
+        let left = proof.rows.iter().filter(|r| !r.reason.is_empty()).count();
+        panic!(
+            "build {:?} migrate {:?} proof {:?} digest {:?}, {} events, {} queue, now {}, probes {:?}, left {left}, apart {} {} without {} {} {rss:?} broken {:?}",
+            t1 - t0,
+            t2 - t1,
+            t3 - t2,
+            t3.elapsed(),
+            d.events,
+            world.queue.len(),
+            world.now,
+            (proof.probes.sent, proof.probes.lost),
+            proof.hours_apart_median,
+            proof.hours_apart_worst,
+            proof.hours_without_old_mail_median,
+            proof.hours_without_old_mail_worst,
+            proof.broken
+        );
+    }
+}

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+pub use super::history::{History, Slots};
 use super::index::Index;
 use super::post::Post;
 use crate::wire::attributes::Entry;
@@ -81,36 +82,6 @@ pub struct World {
     pub seats_taken: BTreeMap<Guid, u64>,
     /// Connections of each endpoint (name in lower case).
     pub slots: BTreeMap<String, Slots>,
-}
-
-/// What happened to a mailbox, for the judge.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    /// The last batch that it was in, as named.
-    pub batch: String,
-    /// The last error of its row; empty if the row went well in the end.
-    pub error: String,
-    /// When the cloud mailbox was made.
-    pub mailbox_made: Option<Timestamp>,
-    /// When the service last wrote TargetAddress.
-    pub target_written: Option<Timestamp>,
-    /// When the last copy began.
-    pub copy_began: Option<Timestamp>,
-    /// When the copy ended well.
-    pub copy_ended: Option<Timestamp>,
-    /// When the mailbox became a mail user.
-    pub converted: Option<Timestamp>,
-    /// When TargetAddress was last taken back.
-    pub released: Option<Timestamp>,
-}
-
-/// Connections of an endpoint: how many copy, and who waits for one.
-#[derive(Clone, Debug, Default)]
-pub struct Slots {
-    /// Rows that are being copied: (batch, address), lower case.
-    pub running: BTreeSet<(String, String)>,
-    /// Rows that wait: since when, batch, place in the file, address.
-    pub waiting: BTreeSet<(Timestamp, String, usize, String)>,
 }
 
 /// How much trouble there is.
