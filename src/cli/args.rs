@@ -56,7 +56,8 @@ pub struct Global {
     #[arg(long, global = true)]
     pub json: bool,
     /// When to use colour; `auto` respects NO_COLOR
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColourChoice::Auto)]
+    #[arg(long, global = true, value_enum, value_name = "auto|always|never", hide_possible_values = true)]
+    #[arg(default_value_t = ColourChoice::Auto)]
     pub color: ColourChoice,
     /// Only what went wrong or was left
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -121,8 +122,9 @@ pub struct World {
     /// Every choice of the lab hangs on it; the same seed gives the same events
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// How much trouble the lab makes
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FaultLevel::None)]
+    /// How much trouble the lab makes; `usual` is 2 to 4 % of the rows, throttling and lost answers
+    #[arg(long, value_enum, value_name = "none|usual", hide_possible_values = true)]
+    #[arg(default_value_t = FaultLevel::None)]
     pub faults: FaultLevel,
     /// Size of the sample company
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -133,9 +135,9 @@ pub struct World {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  stagepost rehearse                                  the sample company, 2,000 mailboxes
-  stagepost rehearse --mailboxes wave1.csv            your own list; the lab invents the rest and says so
-  stagepost rehearse --faults usual --seed 7          with the trouble that administrators really see
+  stagepost rehearse                            the sample company, 2,000 mailboxes
+  stagepost rehearse --mailboxes wave1.csv      your own list; the lab invents the rest
+  stagepost rehearse --faults usual --seed 7    with the trouble that administrators see
   stagepost rehearse --script scripts/staged.rhai --deny 'Send the mail'
   stagepost rehearse --json | jq -c 'select(.event == \"finding\")'
 
@@ -148,9 +150,6 @@ pub struct Rehearse {
     /// A script: a file, or the name of a bundled one
     #[arg(long, value_name = "FILE|NAME", default_value = "staged")]
     pub script: String,
-    /// What the lab is made from
-    #[command(flatten)]
-    pub world: World,
     /// Refuse the approval whose text contains this
     #[arg(long, value_name = "TEXT")]
     pub deny: Vec<String>,
@@ -163,6 +162,9 @@ pub struct Rehearse {
     /// Worker threads; they change the wall time, never the events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+    /// What the lab is made from
+    #[command(flatten)]
+    pub world: World,
 }
 
 /// `stagepost run`
@@ -204,9 +206,9 @@ pub struct Run {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  stagepost repl                                      against a fresh lab of the sample company
-  stagepost repl --make 20                            a small one
-  stagepost repl --profile lab/profile.toml           against a lab that `stagepost lab` serves
+  stagepost repl                                a fresh lab of the sample company
+  stagepost repl --make 20                      a small one
+  stagepost repl --profile lab/profile.toml     a lab that `stagepost lab` serves
   echo 'print(mailboxes::read(\"wave1.csv\").len)' | stagepost repl
 
 At the prompt: ?name for help, Tab completes, Ctrl-C ends a call and keeps the variables, Ctrl-D leaves.")]
@@ -223,8 +225,9 @@ pub struct Repl {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  stagepost lab                                       writes lab/profile.toml and serves until Ctrl-C
-  stagepost run staged --profile lab/profile.toml     in another terminal
+  stagepost lab                                 writes lab/profile.toml, serves until Ctrl-C
+  stagepost run staged --profile lab/profile.toml
+                                                in another terminal
   stagepost lab --mailboxes wave1.csv --faults usual
 
 All services listen on loopback, on ports that the lab picks itself; the profile names them.")]
@@ -253,9 +256,9 @@ pub struct Check {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  stagepost explain convert_to_mail_user              what it does, its arguments, its way back, an example
-  stagepost explain forwarded-unfilled                a rule that the judge named
-  stagepost explain                                   all names")]
+  stagepost explain convert_to_mail_user        what it does, its arguments, an example
+  stagepost explain forwarded-unfilled          a rule that the judge named
+  stagepost explain                             all names")]
 pub struct Explain {
     /// A primitive (`start`, `license::assign`) or a rule; all names if left out
     pub name: Option<String>,
@@ -273,6 +276,16 @@ mod tests {
     #[test]
     fn the_derivation_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn examples_fit_a_screen() {
+        for verb in Cli::command().get_subcommands_mut() {
+            let help = verb.render_long_help().to_string();
+            let examples = help.split("Examples:").nth(1).unwrap_or_default();
+            let long = examples.lines().find(|l| l.starts_with("  ") && l.chars().count() > 98);
+            assert_eq!(long, None, "{}", verb.get_name());
+        }
     }
 
     #[test]

@@ -112,7 +112,10 @@ fn table(out: &mut String, class: &str, label: &str, caption: &str, id: &str, he
         "<div class=\"scroll {class}\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table{id} class=\"wide\">\n",
         escape(label)
     ));
-    if !caption.is_empty() {
+    if caption.is_empty() {
+        // The heading above says it to the eye.
+        out.push_str(&format!("<caption><span class=\"vh\">{}</span></caption>\n", escape(label)));
+    } else {
         out.push_str(&format!("<caption>{}</caption>\n", escape(caption)));
     }
     out.push_str("<thead><tr>");

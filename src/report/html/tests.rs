@@ -115,6 +115,19 @@ fn a_rehearsal_that_never_began_has_a_page_too() {
 }
 
 #[test]
+fn companies_of_any_size_have_a_page() {
+    for size in [0, 1, 19, 21, 9001] {
+        let page = page(&story(size, End::Usual));
+        read(&page);
+        assert_eq!(page.matches("<caption>").count(), page.matches("<table").count());
+        if let Ok(folder) = std::env::var("STAGEPOST_REVIEW") {
+            let file = std::path::Path::new(&folder).join(format!("size{size}.html"));
+            std::fs::write(file, &page).expect("the review folder can be written");
+        }
+    }
+}
+
+#[test]
 fn backticks_become_code_and_a_lone_one_stays() {
     assert_eq!(rich("use `a<b` now"), "use <code>a&lt;b</code> now");
     assert_eq!(rich("a ` b"), "a ` b");
