@@ -7,7 +7,6 @@
 //! lost it is in doubt, never repeated. After one wrong password nothing more is
 //! tried: the account would be locked out.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ pub use ldap3::Scope;
 
 use super::dialer::Dialer;
 use super::ldap_codes::{explained, is_busy};
-use super::ldap_entry::{entry_of, next_range, shown, shown_mod};
+use super::ldap_entry::{entry_of, next_range, shown, shown_mod, single_values};
 use super::retry::{Patience, in_doubt};
 use super::tap::Listener;
 use crate::base::{Clock, Failure, Kind, Result, Secret};
@@ -434,75 +433,5 @@ fn scope_word(scope: Scope) -> &'static str {
         Scope::Base => "base",
         Scope::OneLevel => "one",
         Scope::Subtree => "sub",
-    }
-}
-
-/// The library keeps values in hash sets, whose order differs from run to run.
-/// One change for each value says the same and keeps the caller's order, so that
-/// a rehearsal sends the same bytes twice.
-fn single_values(mods: &[Mod]) -> Vec<ldap3::Mod<Vec<u8>>> {
-    let mut out = Vec::new();
-    let one = |value: &Vec<u8>| HashSet::from([value.clone()]);
-    for change in mods {
-        match change {
-            Mod::Add(name, values) => {
-                out.extend(values.iter().map(|v| ldap3::Mod::Add(name.clone().into_bytes(), one(v))));
-            }
-            Mod::Delete(name, values) if values.is_empty() => {
-                out.push(ldap3::Mod::Delete(name.clone().into_bytes(), HashSet::new()));
-            }
-            Mod::Delete(name, values) => {
-                out.extend(values.iter().map(|v| ldap3::Mod::Delete(name.clone().into_bytes(), one(v))));
-            }
-            Mod::Replace(name, values) => {
-                let (first, rest) = match values.split_first() {
-                    Some((first, rest)) => (one(first), rest),
-                    None => (HashSet::new(), &[][..]),
-                };
-                out.push(ldap3::Mod::Replace(name.clone().into_bytes(), first));
-                out.extend(rest.iter().map(|v| ldap3::Mod::Add(name.clone().into_bytes(), one(v))));
-            }
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_value_travels_alone_and_in_order() {
-        let mods = vec![
-            Mod::Delete("homeMDB".into(), vec![b"CN=x".to_vec()]),
-            Mod::Delete("msExchUserCulture".into(), Vec::new()),
-            Mod::Replace("proxyAddresses".into(), vec![b"SMTP:a".to_vec(), b"smtp:b".to_vec()]),
-            Mod::Replace("mDBUseDefaults".into(), Vec::new()),
-            Mod::Add("proxyAddresses".into(), vec![b"X500:c".to_vec()]),
-        ];
-        let words: Vec<String> = single_values(&mods)
-            .into_iter()
-            .map(|m| {
-                let (word, name, values) = match m {
-                    ldap3::Mod::Add(n, v) => ("add", n, v),
-                    ldap3::Mod::Delete(n, v) => ("delete", n, v),
-                    ldap3::Mod::Replace(n, v) => ("replace", n, v),
-                    ldap3::Mod::Increment(n, _) => ("increment", n, HashSet::new()),
-                };
-                let values: Vec<String> = values.iter().map(|v| String::from_utf8_lossy(v).into_owned()).collect();
-                format!("{word} {} {}", String::from_utf8_lossy(&name), values.join(","))
-            })
-            .collect();
-        assert_eq!(
-            words,
-            [
-                "delete homeMDB CN=x",
-                "delete msExchUserCulture ",
-                "replace proxyAddresses SMTP:a",
-                "add proxyAddresses smtp:b",
-                "replace mDBUseDefaults ",
-                "add proxyAddresses X500:c",
-            ]
-        );
     }
 }

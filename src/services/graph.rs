@@ -102,7 +102,7 @@ impl Graph {
         Ok(self.send(&ask).await?.text())
     }
 
-    /// `POST`; null where Graph answers without a body.
+    /// `POST`, with an empty body for null; null where Graph answers without one.
     ///
     /// # Errors
     /// As [`Graph::get`]; `in_doubt` if the answer was lost.
@@ -160,7 +160,7 @@ impl Graph {
             if wants_eventual(&ask.url) {
                 headers.push(("ConsistencyLevel", "eventual".into()));
             }
-            let body = ask.body.map_or(Body::None, |b| Body::Json(b.clone()));
+            let body = ask.body.filter(|b| !b.is_null()).map_or(Body::None, |b| Body::Json(b.clone()));
             let call = Call { service: SERVICE, method: ask.method, url: &ask.url, headers, body, limit: LIMIT };
             let trouble = match inner.http.exchange(call).await {
                 // A write with an unreadable success is a write nobody knows about.

@@ -4,6 +4,8 @@
 //! UTF-8 (a GUID can land in either map), loses their order, and panics on
 //! malformed answers; this one keeps bytes and order and skips what is broken.
 
+use std::collections::HashSet;
+
 use ldap3::asn1::{PL, StructureTag};
 use serde_json::{Map, Value, json};
 
@@ -85,6 +87,36 @@ fn values_of(name: &str, values: &[Vec<u8>]) -> Value {
     Value::Array(values.iter().map(one).collect())
 }
 
+/// The library keeps values in hash sets, whose order differs from run to run.
+/// One change for each value says the same and keeps the caller's order, so that
+/// a rehearsal sends the same bytes twice.
+pub fn single_values(mods: &[Mod]) -> Vec<ldap3::Mod<Vec<u8>>> {
+    let mut out = Vec::new();
+    let one = |value: &Vec<u8>| HashSet::from([value.clone()]);
+    for change in mods {
+        match change {
+            Mod::Add(name, values) => {
+                out.extend(values.iter().map(|v| ldap3::Mod::Add(name.clone().into_bytes(), one(v))));
+            }
+            Mod::Delete(name, values) if values.is_empty() => {
+                out.push(ldap3::Mod::Delete(name.clone().into_bytes(), HashSet::new()));
+            }
+            Mod::Delete(name, values) => {
+                out.extend(values.iter().map(|v| ldap3::Mod::Delete(name.clone().into_bytes(), one(v))));
+            }
+            Mod::Replace(name, values) => {
+                let (first, rest) = match values.split_first() {
+                    Some((first, rest)) => (one(first), rest),
+                    None => (HashSet::new(), &[][..]),
+                };
+                out.push(ldap3::Mod::Replace(name.clone().into_bytes(), first));
+                out.extend(rest.iter().map(|v| ldap3::Mod::Add(name.clone().into_bytes(), one(v))));
+            }
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,5 +164,40 @@ mod tests {
     fn passwords_are_not_shown() {
         let change = Mod::Replace("unicodePwd".into(), vec![vec![1, 2]]);
         assert_eq!(shown_mod(&change), json!({"replace": "unicodePwd", "values": ["***"]}));
+    }
+
+    #[test]
+    fn every_value_travels_alone_and_in_order() {
+        let mods = vec![
+            Mod::Delete("homeMDB".into(), vec![b"CN=x".to_vec()]),
+            Mod::Delete("msExchUserCulture".into(), Vec::new()),
+            Mod::Replace("proxyAddresses".into(), vec![b"SMTP:a".to_vec(), b"smtp:b".to_vec()]),
+            Mod::Replace("mDBUseDefaults".into(), Vec::new()),
+            Mod::Add("proxyAddresses".into(), vec![b"X500:c".to_vec()]),
+        ];
+        let words: Vec<String> = single_values(&mods)
+            .into_iter()
+            .map(|m| {
+                let (word, name, values) = match m {
+                    ldap3::Mod::Add(n, v) => ("add", n, v),
+                    ldap3::Mod::Delete(n, v) => ("delete", n, v),
+                    ldap3::Mod::Replace(n, v) => ("replace", n, v),
+                    ldap3::Mod::Increment(n, _) => ("increment", n, HashSet::new()),
+                };
+                let values: Vec<String> = values.iter().map(|v| String::from_utf8_lossy(v).into_owned()).collect();
+                format!("{word} {} {}", String::from_utf8_lossy(&name), values.join(","))
+            })
+            .collect();
+        assert_eq!(
+            words,
+            [
+                "delete homeMDB CN=x",
+                "delete msExchUserCulture ",
+                "replace proxyAddresses SMTP:a",
+                "add proxyAddresses smtp:b",
+                "replace mDBUseDefaults ",
+                "add proxyAddresses X500:c",
+            ]
+        );
     }
 }

@@ -11,6 +11,7 @@ pub mod directory;
 pub mod dns;
 pub mod entra;
 pub mod exchange;
+mod exchange_errors;
 pub mod graph;
 pub mod graph_batch;
 mod http;
