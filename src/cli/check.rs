@@ -1,14 +1,14 @@
 //! `stagepost check`: a script's faults, without running it.
 
 use super::args::Check;
-use super::{Context, Ended, lists};
-use crate::base::{Failure, Kind};
+use super::{Context, lists};
+use crate::base::{Failure, Kind, Result};
 use crate::check::{Severity, text};
 use crate::host::Library;
 use crate::host::frames::plain_problem;
 
 /// Exit code 3 if there is an error.
-pub(crate) fn check(context: &Context, args: &Check) -> Result<u8, Ended> {
+pub(crate) fn check(context: &Context, args: &Check) -> Result<u8> {
     let here = std::env::current_dir().map_err(|e| {
         Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
     })?;

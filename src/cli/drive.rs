@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use rhai::Dynamic;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -18,8 +17,8 @@ use crate::run::Session;
 
 /// How a script ended.
 pub(crate) enum End {
-    /// It came to its end, with its last value.
-    Done(Dynamic),
+    /// It came to its end.
+    Done,
     /// It failed; told already.
     Failed(Box<ScriptError>),
     /// A second Ctrl-C.
@@ -66,7 +65,7 @@ pub(crate) fn script(
     });
     match answer {
         None => End::Left,
-        Some(Ok(Ok(value))) => End::Done(value),
+        Some(Ok(Ok(_))) => End::Done,
         Some(Ok(Err(error))) => {
             tell(context, &error);
             End::Failed(Box::new(error))

@@ -54,19 +54,7 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
     let profile = profile(opening.profile)?;
     let folder = opening.profile.parent().unwrap_or(Path::new("."));
     let secrets = Secrets::read(&profile, folder)?;
-    let ca = match &profile.lab {
-        Some(lab) => {
-            let path = folder.join(&lab.ca);
-            let pem = std::fs::read_to_string(&path).map_err(|e| {
-                Failure::new(Kind::Usage, format!("the lab's certificate authority {} can't be read", path.display()))
-                    .detail(e.to_string())
-                    .hint("start `stagepost lab` again: it writes the profile and this file together")
-            })?;
-            Some(pem)
-        }
-        None => None,
-    };
-    let dialer = Dialer::new(&profile, ca.as_deref())?;
+    let dialer = Dialer::new(&profile, secrets.ca.as_deref())?;
     let control = match &profile.lab {
         Some(lab) => Some(Arc::new(LabClock::new(&dialer, &lab.control)?)),
         None => None,
@@ -130,5 +118,6 @@ pub(crate) fn project(folder: &Path) -> Result<Option<Project>> {
 /// A project that no file describes: the usual settings for a company.
 pub(crate) fn unwritten(name: &str, list: &str, domains: &[String]) -> Result<Project> {
     let text = template(name, list, domains, "2007");
-    Project::parse(&text).map_err(|e| Failure::internal(format!("the project's own template has a fault: {}", e.message)))
+    Project::parse(&text)
+        .map_err(|e| Failure::internal(format!("the project's own template has a fault: {}", e.message)))
 }

@@ -1,13 +1,13 @@
 //! `stagepost explain`: a primitive or a rule, from its record.
 
+use super::Context;
 use super::args::Explain;
-use super::{Context, Ended};
 use crate::api::{self, declare::Primitive};
-use crate::base::{Failure, Kind};
+use crate::base::{Failure, Kind, Result};
 use crate::migration::rules;
 
 /// Prints the record; all names without one.
-pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8, Ended> {
+pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
     let Some(name) = &args.name else {
         let rows: Vec<Vec<String>> =
             api::all().iter().map(|p| vec![p.full_name(), p.effect.word().to_owned(), p.summary.to_owned()]).collect();
@@ -36,8 +36,7 @@ pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8, Ended> {
         .min_by_key(|n| strsim::damerau_levenshtein(n, name))
         .unwrap_or_default();
     Err(Failure::new(Kind::Usage, format!("there is no primitive and no rule {name}"))
-        .hint(format!("did you mean `{near}`? `stagepost explain` lists all"))
-        .into())
+        .hint(format!("did you mean `{near}`? `stagepost explain` lists all")))
 }
 
 fn of_primitive(p: &Primitive) -> String {

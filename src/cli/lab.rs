@@ -1,11 +1,11 @@
 //! `stagepost lab`: the lab as a process of its own.
 
 use super::args::Lab;
-use super::{Context, Ended, lists, rehearse, runtime};
-use crate::base::{Failure, Kind};
+use super::{Context, lists, rehearse, runtime};
+use crate::base::{Failure, Kind, Result};
 
 /// Serves until Ctrl-C.
-pub(crate) fn lab(context: &Context, args: &Lab) -> Result<u8, Ended> {
+pub(crate) fn lab(context: &Context, args: &Lab) -> Result<u8> {
     let list = match &args.mailboxes {
         Some(path) => Some(lists::list(context, path)?),
         None => None,

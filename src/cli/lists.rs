@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Context, Ended};
-use crate::base::{Failure, Kind};
+use super::Context;
+use crate::base::{Failure, Kind, Result};
 use crate::host::bundled;
 use crate::migration::list::Mailboxes;
 use crate::migration::read;
@@ -11,7 +11,7 @@ use crate::migration::rules::{Finding, Severity};
 use crate::ui::Spot;
 
 /// Reads a list; every fault is told in one pass.
-pub(crate) fn list(context: &Context, path: &Path) -> Result<Mailboxes, Ended> {
+pub(crate) fn list(context: &Context, path: &Path) -> Result<Mailboxes> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|e| {
         let mut failure = crate::api::mailboxes::unreadable(&name, &e);
@@ -26,10 +26,8 @@ pub(crate) fn list(context: &Context, path: &Path) -> Result<Mailboxes, Ended> {
     list.ok_or_else(|| {
         let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
         let count = crate::run::report::plural(errors, "fault", "faults");
-        Ended::Failed(
-            Failure::new(Kind::Validation, format!("the list {name} has {count}; nothing was done"))
-                .hint("mend the lines above, then run again"),
-        )
+        Failure::new(Kind::Validation, format!("the list {name} has {count}; nothing was done"))
+            .hint("mend the lines above, then run again")
     })
 }
 
@@ -56,7 +54,7 @@ pub(crate) struct Script {
 
 /// Finds a script: a file, the project's own copy of a standard one, or the
 /// bundled one (`staged` for `scripts/staged.rhai`).
-pub(crate) fn script(project: &Path, wanted: &str) -> Result<Script, Failure> {
+pub(crate) fn script(project: &Path, wanted: &str) -> Result<Script> {
     let mut tried: Vec<PathBuf> = vec![PathBuf::from(wanted)];
     if !wanted.ends_with(".rhai") {
         tried.push(project.join("scripts").join(format!("{wanted}.rhai")));

@@ -30,20 +30,6 @@ pub(crate) struct Context {
     pub json: bool,
 }
 
-/// How a verb ends when it can't go on.
-pub(crate) enum Ended {
-    /// A failure that has not been told yet.
-    Failed(Failure),
-    /// Everything has been told; only the code is left.
-    Told(u8),
-}
-
-impl From<Failure> for Ended {
-    fn from(failure: Failure) -> Self {
-        Ended::Failed(failure)
-    }
-}
-
 /// Parses, dispatches, tells what failed, and answers the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
@@ -68,14 +54,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Explain(args) => explain::explain(&context, &args),
     };
     let code = match answer {
-        Ok(code) | Err(Ended::Told(code)) => code,
-        Err(Ended::Failed(failure)) => {
+        Ok(code) => code,
+        Err(failure) => {
             ui.error(&failure, None);
             code_of(failure.kind)
         }
     };
     ui.finish();
-    code
+    match ui.output_failure() {
+        // What could not be written may be what somebody waits for.
+        Some(failure) if code == 0 => {
+            ui.error(&failure, None);
+            1
+        }
+        _ => code,
+    }
 }
 
 /// The exit code of a failure.
@@ -97,6 +90,8 @@ pub(crate) fn runtime(threads: Option<u16>) -> Result<Runtime> {
         builder.worker_threads(usize::from(threads));
     }
     builder.enable_all().build().map_err(|e| {
-        Failure::new(Kind::Local, "the system gives no threads").detail(e.to_string()).hint("look at the limits of this user")
+        Failure::new(Kind::Local, "the system gives no threads")
+            .detail(e.to_string())
+            .hint("look at the limits of this user")
     })
 }

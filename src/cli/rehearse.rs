@@ -11,7 +11,7 @@ use super::args::{FaultLevel, Rehearse, World};
 use super::drive::{self, End};
 use super::environment::{self, Both, Opened, Opening};
 use super::lists;
-use super::{Context, Ended, code_of, runtime};
+use super::{Context, code_of, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
 use crate::lab::serve::Lab;
@@ -27,7 +27,7 @@ use crate::wire::lab::{Counts, Digest, Proof};
 use crate::wire::log::Tap;
 
 /// Runs the rehearsal; the exit code is the judge's and the script's together.
-pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8, Ended> {
+pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
     let began = Instant::now();
     let here = std::env::current_dir().map_err(|e| {
         Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
@@ -48,11 +48,16 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8, Ended> 
 
     let runtime = runtime(args.threads)?;
     let home = tempfile::tempdir().map_err(|e| {
-        Failure::new(Kind::Local, "no temporary folder can be made").detail(e.to_string()).hint("set TMPDIR to a folder that may be written")
+        Failure::new(Kind::Local, "no temporary folder can be made")
+            .detail(e.to_string())
+            .hint("set TMPDIR to a folder that may be written")
     })?;
     let lab = runtime.block_on(start_lab(&args.world, list.as_ref(), home.path()))?;
     let project = match project {
-        Some(project) => Project { domains: if project.domains.is_empty() { lab.domains() } else { project.domains.clone() }, ..project },
+        Some(project) => Project {
+            domains: if project.domains.is_empty() { lab.domains() } else { project.domains.clone() },
+            ..project
+        },
         None => sample_project(&lab, named.as_deref(), home.path())?,
     };
     let keeper = Arc::new(Keeper::default());
@@ -81,7 +86,7 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8, Ended> 
             runtime.shutdown_background();
             return Ok(130);
         }
-        End::Done(_) => (0, None),
+        End::Done => (0, None),
         End::Failed(error) => (code_of(error.failure.kind), Some(error.failure.clone())),
     };
     let never_ran = matches!(&end, End::Failed(error) if !error.problems.is_empty());
@@ -99,16 +104,13 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8, Ended> 
         log.finish()?;
     }
 
-    let mut parts = Parts::new(
-        format!("Rehearsal of {}", session.project().name),
-        script.name.clone(),
-        proof,
-        keeper.notes(),
-    );
+    let mut parts =
+        Parts::new(format!("Rehearsal of {}", session.project().name), script.name.clone(), proof, keeper.notes());
     parts.profile = session.profile().name.clone();
     parts.seed = Some(args.world.seed);
     parts.faults = args.world.faults.word().to_owned();
-    parts.threads = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    parts.threads =
+        args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     parts.counts = counts;
     parts.digest = Some(digest);
     parts.failure = failure;
@@ -149,7 +151,8 @@ pub(crate) async fn start_lab(world: &World, list: Option<&Mailboxes>, home: &Pa
         make: world.make as usize,
     };
     let world = company::build(&options).map_err(|why| {
-        Failure::new(Kind::Validation, format!("the lab can't build this company: {why}")).hint("correct the list, then run again")
+        Failure::new(Kind::Validation, format!("the lab can't build this company: {why}"))
+            .hint("correct the list, then run again")
     })?;
     Lab::start(world, home).await
 }

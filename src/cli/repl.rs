@@ -1,8 +1,9 @@
 //! `stagepost repl`: the prompt.
 
+use super::Context;
 use super::args::Repl;
-use super::{Context, Ended};
+use crate::base::Result;
 
-pub(crate) fn repl(_context: &Context, _args: &Repl) -> Result<u8, Ended> {
+pub(crate) fn repl(_context: &Context, _args: &Repl) -> Result<u8> {
     Ok(0)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::Run;
 use super::drive::{self, End};
 use super::environment::{self, Both, Opening};
-use super::{Context, Ended, code_of, lists, runtime};
+use super::{Context, code_of, lists, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
 use crate::migration::project::Project;
@@ -17,7 +17,7 @@ use crate::wire::log::Tap;
 use crate::wire::profile::{Behind, Profile};
 
 /// Runs the script; exit code 6 if rows were left whole.
-pub(crate) fn run(context: &Context, args: &Run) -> Result<u8, Ended> {
+pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
     let here = std::env::current_dir().map_err(|e| {
         Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
     })?;
@@ -25,8 +25,7 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8, Ended> {
     let script = lists::script(&here, &args.script)?;
     if args.yes && profile.kind != Behind::Lab {
         return Err(Failure::new(Kind::Usage, format!("--yes is for labs, and {} is none", profile.name))
-            .hint("answer at the terminal, or name the texts with --approve")
-            .into());
+            .hint("answer at the terminal, or name the texts with --approve"));
     }
     let project = project(&here, &args.profile, &profile, args.mailboxes.as_deref())?;
     let log = match &args.wire_log {
@@ -62,8 +61,8 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8, Ended> {
             runtime.shutdown_background();
             return Ok(130);
         }
-        End::Done(_) if session.memory().left.is_empty() => 0,
-        End::Done(_) => 6,
+        End::Done if session.memory().left.is_empty() => 0,
+        End::Done => 6,
         End::Failed(error) => code_of(error.failure.kind),
     };
     session.note(What::Ended { ok: matches!(code, 0 | 6), code });

@@ -10,6 +10,7 @@ use super::frames::plain;
 use super::{Host, Library, ScriptError};
 use crate::base::{Clock, Kind};
 use crate::run::narrate::{Keeper, What};
+use crate::run::bare;
 use crate::run::session::Session;
 
 struct Bench {
@@ -26,7 +27,7 @@ fn bench_with(library: Library) -> Bench {
         .build()
         .expect("a runtime can be built");
     let keeper = Arc::new(Keeper::default());
-    let session = Arc::new(Session::new(Clock::system(), keeper.clone(), runtime.handle().clone()));
+    let session = bare::session(Clock::system(), keeper.clone(), runtime.handle().clone(), Default::default());
     Bench { host: Host::new(session.clone(), library), session, keeper, _runtime: runtime }
 }
 
@@ -112,7 +113,7 @@ fn a_wait_passes_on_the_sessions_clock() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
     let start = jiff::Timestamp::from_second(1_700_000_000).expect("a valid time");
     let clock = Clock::driven(Arc::new(Owner), start);
-    let session = Arc::new(Session::new(clock.clone(), Arc::new(Keeper::default()), runtime.handle().clone()));
+    let session = bare::session(clock.clone(), Arc::new(Keeper::default()), runtime.handle().clone(), Default::default());
     let mut host = Host::new(session, Library::bundled_only());
     let _ = host.run_text("test.rhai", "sleep(86400); sleep(0.5); 86400.sleep();").expect("two days pass");
     assert_eq!(clock.now().duration_since(start), SignedDuration::from_millis(2 * 86_400_000 + 500));

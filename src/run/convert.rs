@@ -49,8 +49,7 @@ impl Reshape {
         let cloud = self.cloud.get(&address_key(address));
         match self.way {
             Way::Convert => {
-                let cloud =
-                    cloud.ok_or_else(|| Refusal {
+                let cloud = cloud.ok_or_else(|| Refusal {
                     rule: "no_cloud_mailbox",
                     reason: "there is no cloud mailbox".into(),
                     remedy: "watch the batch to its end",

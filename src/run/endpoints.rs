@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::domains::one;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::session::Session;
-use crate::migration::against::OnPremises;
 use crate::base::{Kind, Result};
+use crate::migration::against::OnPremises;
 use crate::wire::invoke::{Param, Params, get, text_of};
 
 /// Creates the endpoint, or brings its settings to what the profile says.

@@ -17,7 +17,8 @@ use crate::base::{Failure, Kind, Result};
 use crate::migration::errors;
 use crate::migration::licences::{self as rules, Person, Sku};
 use crate::migration::list::Mailboxes;
-use crate::wire::graph::{BatchRequest, error_of, percent};
+use crate::services::graph_batch::failure_of;
+use crate::wire::graph::{BatchRequest, percent};
 
 /// What is done to a user's licence.
 #[derive(Clone, Debug)]
@@ -125,17 +126,15 @@ impl Change for UserChange {
                 Ok(answers) => answers
                     .iter()
                     .zip(&group)
-                    .map(|(answer, one)| {
-                        if answer.status < 300 {
-                            return Ok(());
+                    .map(|(answer, one)| match failure_of(answer) {
+                        None => Ok(()),
+                        Some(failure) => {
+                            let known = errors::explain(&failure.message).map(|k| k.remedy);
+                            let hint = known.map(str::to_owned).or(failure.hint.clone()).unwrap_or_default();
+                            let mut failure = failure.on(&one.target).hint(hint);
+                            failure.message = format!("{}: {}", one.target, failure.message);
+                            Err(failure)
                         }
-                        let error = error_of(&answer.body);
-                        Err(Failure::new(Kind::Refused, format!("{}: {}", one.target, error.message))
-                            .during("graph", self.operation())
-                            .on(&one.target)
-                            .status(answer.status)
-                            .detail(error.code)
-                            .hint(errors::explain(&error.message).map_or("look at the user in the admin centre", |k| k.remedy)))
                     })
                     .collect(),
                 Err(failure) => group.iter().map(|_| Err(failure.clone())).collect(),
@@ -282,7 +281,8 @@ pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome
     }
     if !without.is_empty() {
         let sku = needed(session, &without).await?.sku.ok_or_else(|| {
-            Failure::new(Kind::Validation, "no product of the tenant gives a mailbox").hint("look at the tenant's subscriptions")
+            Failure::new(Kind::Validation, "no product of the tenant gives a mailbox")
+                .hint("look at the tenant's subscriptions")
         })?;
         locate(session, &without).await?;
         gate::pass(session, &UserChange { users: without.clone(), what: What::Give(sku.id.clone()) }, None).await?;

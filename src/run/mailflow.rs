@@ -13,8 +13,8 @@ use super::recipients::{self, until};
 use super::report::{Report, plural};
 use super::session::Session;
 use super::zones::{SwapSets, Target, Wanted, agreed, ttl_of};
-use crate::migration::against::OnPremises;
 use crate::base::{Failure, Kind, Result};
+use crate::migration::against::OnPremises;
 use crate::migration::routing;
 use crate::services::dns::Ask;
 use crate::wire::attributes::domain_of;
@@ -98,7 +98,11 @@ async fn spf(session: &Session, report: &mut Report, domain: &str, texts: &[Stri
     let records: Vec<&String> = texts.iter().filter(|t| routing::is_spf(t)).collect();
     let include = routing::wanted(domain, &service_records(session, domain).await?).spf_include;
     match (records.as_slice(), include) {
-        ([], _) => report.warning(domain, format!("{domain} has no SPF record"), "publish one that names the old servers and the cloud"),
+        ([], _) => report.warning(
+            domain,
+            format!("{domain} has no SPF record"),
+            "publish one that names the old servers and the cloud",
+        ),
         ([record], Some(include)) if !routing::spf_includes(record, &include) => report.warning(
             domain,
             format!("the SPF record of {domain} does not include {include}"),
@@ -168,7 +172,10 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
         let found = session.services().dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
         let current = found.as_ref().map(|s| s.values.clone()).unwrap_or_default();
         let switch = routing::switch(&current, &wanted, NEW_TTL, false).map_err(|refusal| {
-            Failure::new(Kind::Validation, refusal.to_string()).during("dns", "set_mx").on(domain).hint(refusal.remedy())
+            Failure::new(Kind::Validation, refusal.to_string())
+                .during("dns", "set_mx")
+                .on(domain)
+                .hint(refusal.remedy())
         })?;
         if switch.already {
             continue;

@@ -5,6 +5,8 @@
 //! the clients they use in `services`. Nothing here knows Rhai or the terminal.
 
 pub mod approvals;
+#[cfg(test)]
+pub mod bare;
 pub mod batches;
 pub mod convert;
 pub mod decommission;

@@ -32,8 +32,11 @@ pub async fn synchronize(session: &Arc<Session>, list: &Mailboxes) -> Result<Rep
     let told = std::sync::atomic::AtomicBool::new(false);
     until(session, PAUSE, PATIENCE, || async {
         let cloud = recipients::cloud(session).await?;
-        let absent: BTreeSet<String> =
-            addresses.iter().filter(|a| cloud.person(a).is_none_or(|p| p.facts.recipient_type.is_empty())).cloned().collect();
+        let absent: BTreeSet<String> = addresses
+            .iter()
+            .filter(|a| cloud.person(a).is_none_or(|p| p.facts.recipient_type.is_empty()))
+            .cloned()
+            .collect();
         step.progress(addresses.len() - absent.len(), addresses.len(), "mailboxes", "known to the cloud");
         let done = absent.is_empty();
         if !done && !told.swap(true, std::sync::atomic::Ordering::Relaxed) {

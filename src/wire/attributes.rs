@@ -223,11 +223,7 @@ impl Proxy {
 
 /// The primary SMTP address among proxies.
 pub fn primary_smtp<S: AsRef<str>>(proxies: &[S]) -> Option<String> {
-    proxies
-        .iter()
-        .map(|p| Proxy::parse(p.as_ref()))
-        .find(|p| p.kind == "smtp" && p.primary)
-        .map(|p| p.address)
+    proxies.iter().map(|p| Proxy::parse(p.as_ref())).find(|p| p.kind == "smtp" && p.primary).map(|p| p.address)
 }
 
 /// An address without an `smtp:` prefix, in lower case: how mail systems compare

@@ -64,10 +64,9 @@ pub fn print(answer: &Answer) -> String {
             escape(server),
             escape(rpc_proxy)
         ),
-        Answer::RedirectAddr(address) => format!(
-            "<Account><Action>redirectAddr</Action><RedirectAddr>{}</RedirectAddr></Account>",
-            escape(address)
-        ),
+        Answer::RedirectAddr(address) => {
+            format!("<Account><Action>redirectAddr</Action><RedirectAddr>{}</RedirectAddr></Account>", escape(address))
+        }
         Answer::RedirectUrl(url) => {
             format!("<Account><Action>redirectUrl</Action><RedirectUrl>{}</RedirectUrl></Account>", escape(url))
         }
@@ -125,16 +124,14 @@ fn texts(xml: &str) -> Vec<(String, String)> {
             Ok(Event::Text(t)) => {
                 text.push_str(&t);
             }
-            Ok(Event::GeneralRef(r)) => {
-                match &*r {
-                    "amp" => text.push('&'),
-                    "lt" => text.push('<'),
-                    "gt" => text.push('>'),
-                    "quot" => text.push('"'),
-                    "apos" => text.push('\''),
-                    _ => {}
-                }
-            }
+            Ok(Event::GeneralRef(r)) => match &*r {
+                "amp" => text.push('&'),
+                "lt" => text.push('<'),
+                "gt" => text.push('>'),
+                "quot" => text.push('"'),
+                "apos" => text.push('\''),
+                _ => {}
+            },
             Ok(Event::End(_)) => {
                 if !name.is_empty() && !text.trim().is_empty() {
                     out.push((std::mem::take(&mut name), text.trim().to_owned()));

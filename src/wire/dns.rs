@@ -196,8 +196,18 @@ mod tests {
 
     #[test]
     fn an_update_states_the_whole_old_set_before_it_changes_it() {
-        let old = RecordSet::new("contoso.test", RecordType::MX, 3600, vec!["10 mail.contoso.test.".into(), "20 b.contoso.test.".into()]);
-        let new = RecordSet::new("contoso.test", RecordType::MX, 300, vec!["0 contoso-test.mail.protection.outlook.com.".into()]);
+        let old = RecordSet::new(
+            "contoso.test",
+            RecordType::MX,
+            3600,
+            vec!["10 mail.contoso.test.".into(), "20 b.contoso.test.".into()],
+        );
+        let new = RecordSet::new(
+            "contoso.test",
+            RecordType::MX,
+            300,
+            vec!["0 contoso-test.mail.protection.outlook.com.".into()],
+        );
         let swap = Swap { name: "contoso.test".into(), kind: RecordType::MX, expected: Some(old), wanted: Some(new) };
         let message = update(7, "contoso.test", &[swap]).expect("the values are good");
         let bytes = message.to_vec().expect("the message is small");

@@ -136,6 +136,9 @@ mod tests {
     fn an_error_body_is_read_back() {
         let body = error_body("Request_BadRequest", "no", "2026-08-20T09:00:00", "r1", "c1");
         let error = error_of(&body);
-        assert_eq!((error.code.as_str(), error.message.as_str(), error.request_id.as_str()), ("Request_BadRequest", "no", "r1"));
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str(), error.request_id.as_str()),
+            ("Request_BadRequest", "no", "r1")
+        );
     }
 }

@@ -151,7 +151,9 @@ pub fn bytes_of(value: &Value) -> Result<Vec<u8>, BindError> {
     }
     let data = object.get("Data").and_then(Value::as_array).ok_or_else(|| wrong("Data is not an array of numbers"))?;
     data.iter()
-        .map(|n| n.as_u64().and_then(|n| u8::try_from(n).ok()).ok_or_else(|| wrong("Data holds something that is no byte")))
+        .map(|n| {
+            n.as_u64().and_then(|n| u8::try_from(n).ok()).ok_or_else(|| wrong("Data holds something that is no byte"))
+        })
         .collect()
 }
 

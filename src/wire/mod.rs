@@ -7,8 +7,8 @@
 pub mod attributes;
 pub mod autodiscover;
 pub mod dns;
-pub mod guid;
 pub mod graph;
+pub mod guid;
 pub mod invoke;
 pub mod lab;
 pub mod log;

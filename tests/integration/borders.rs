@@ -178,7 +178,12 @@ fn nothing_is_process_wide_but_what_must_be() {
     for path in files(&root().join("src"), ".rs") {
         let code = code(&path);
         for line in code.lines().filter(|l| l.trim_start().starts_with("static ") || l.contains(" static mut ")) {
-            let constant = line.contains("OnceLock") || line.contains("LazyLock") || line.contains("NULL") || line.contains("NOTHING") || line.contains("&'static") || line.contains("Value = ");
+            let constant = line.contains("OnceLock")
+                || line.contains("LazyLock")
+                || line.contains("NULL")
+                || line.contains("NOTHING")
+                || line.contains("&'static")
+                || line.contains("Value = ");
             assert!(constant, "{}: {line}", path.display());
         }
     }

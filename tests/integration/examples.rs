@@ -65,7 +65,10 @@ fn the_readme_names_both_commands_and_every_verb_it_shows_exists() {
     assert!(text.contains("tests/run"));
     let folder = crate::support::folder();
     for line in text.lines().map(str::trim_start) {
-        let Some(rest) = line.strip_prefix("stagepost ").or_else(|| line.strip_prefix("cargo run --release -- ")) else { continue };
+        let Some(rest) = line.strip_prefix("stagepost ").or_else(|| line.strip_prefix("cargo run --release -- "))
+        else {
+            continue;
+        };
         let verb = rest.split_whitespace().next().unwrap_or_default();
         if verb.is_empty() || verb.starts_with('-') || !verb.chars().all(|c| c.is_ascii_lowercase()) {
             continue;

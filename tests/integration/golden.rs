@@ -61,11 +61,8 @@ fn every_family_says_what_it_should() {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         let output = stagepost(at.path()).args(&arguments).env("COLUMNS", "100").output().expect("the program starts");
         let clean = |text: String| text.replace(&at.path().display().to_string(), "{here}");
-        let found = [
-            ("out", clean(out(&output))),
-            ("err", clean(err(&output))),
-            ("exit", format!("{}\n", code(&output))),
-        ];
+        let found =
+            [("out", clean(out(&output))), ("err", clean(err(&output))), ("exit", format!("{}\n", code(&output)))];
         for (ending, found) in found {
             let path = golden().join(format!("{stem}.{ending}"));
             let expected = std::fs::read_to_string(&path).unwrap_or_default();

@@ -33,7 +33,16 @@ fn wire_log_is_what_the_vendor_would_see(path: &Path) {
     let mut batches = 0;
     for line in text.lines() {
         let exchange: Value = serde_json::from_str(line).expect("each line is JSON");
-        for field in ["service", "method", "url", "request_headers", "request_body", "status", "response_headers", "response_body"] {
+        for field in [
+            "service",
+            "method",
+            "url",
+            "request_headers",
+            "request_body",
+            "status",
+            "response_headers",
+            "response_body",
+        ] {
             assert!(exchange.get(field).is_some(), "{field} is missing: {line}");
         }
         let service = exchange["service"].as_str().unwrap_or_default().to_owned();
@@ -41,14 +50,19 @@ fn wire_log_is_what_the_vendor_would_see(path: &Path) {
         assert!(!url.contains("127.0.0.1"), "{url}");
         if service == "exchange" {
             assert!(url.starts_with("https://outlook.office365.com/adminapi/"), "{url}");
-            assert_eq!(exchange["request_headers"]["authorization"].as_str().map(|a| a.contains("***")), Some(true), "{line}");
+            assert_eq!(
+                exchange["request_headers"]["authorization"].as_str().map(|a| a.contains("***")),
+                Some(true),
+                "{line}"
+            );
         }
         let input = &exchange["request_body"]["CmdletInput"];
         if input["CmdletName"] == "New-MigrationBatch" {
             batches += 1;
             let csv = &input["Parameters"]["CSVData"];
             assert_eq!(csv["@odata.type"], "#Exchange.ByteArrayType");
-            let bytes: Vec<u8> = csv["Data"].as_array().expect("numbers").iter().map(|n| n.as_u64().expect("a byte") as u8).collect();
+            let bytes: Vec<u8> =
+                csv["Data"].as_array().expect("numbers").iter().map(|n| n.as_u64().expect("a byte") as u8).collect();
             assert!(bytes.starts_with(b"EmailAddress"), "{}", String::from_utf8_lossy(&bytes));
         }
         seen.insert(service);

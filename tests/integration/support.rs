@@ -52,7 +52,11 @@ pub fn lines(output: &Output) -> Vec<Value> {
 
 /// The summary, the last of the JSON lines.
 pub fn summary(output: &Output) -> Value {
-    lines(output).into_iter().rev().find(|l| l["event"] == "summary").unwrap_or_else(|| panic!("no summary: {}", told(output)))
+    lines(output)
+        .into_iter()
+        .rev()
+        .find(|l| l["event"] == "summary")
+        .unwrap_or_else(|| panic!("no summary: {}", told(output)))
 }
 
 /// A lab as a process of its own; ended when it is dropped.
