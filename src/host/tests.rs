@@ -9,8 +9,8 @@ use rhai::Dynamic;
 use super::frames::plain;
 use super::{Host, Library, ScriptError};
 use crate::base::{Clock, Kind};
-use crate::run::narrate::{Keeper, What};
 use crate::run::bare;
+use crate::run::narrate::{Keeper, What};
 use crate::run::session::Session;
 
 struct Bench {
@@ -27,7 +27,12 @@ fn bench_with(library: Library) -> Bench {
         .build()
         .expect("a runtime can be built");
     let keeper = Arc::new(Keeper::default());
-    let session = bare::session(Clock::system(), keeper.clone(), runtime.handle().clone(), Default::default());
+    let session = bare::session(
+        Clock::system(),
+        keeper.clone(),
+        runtime.handle().clone(),
+        Arc::new(bare::MemoryJournal::default()),
+    );
     Bench { host: Host::new(session.clone(), library), session, keeper, _runtime: runtime }
 }
 
@@ -113,7 +118,12 @@ fn a_wait_passes_on_the_sessions_clock() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
     let start = jiff::Timestamp::from_second(1_700_000_000).expect("a valid time");
     let clock = Clock::driven(Arc::new(Owner), start);
-    let session = bare::session(clock.clone(), Arc::new(Keeper::default()), runtime.handle().clone(), Default::default());
+    let session = bare::session(
+        clock.clone(),
+        Arc::new(Keeper::default()),
+        runtime.handle().clone(),
+        Arc::new(bare::MemoryJournal::default()),
+    );
     let mut host = Host::new(session, Library::bundled_only());
     let _ = host.run_text("test.rhai", "sleep(86400); sleep(0.5); 86400.sleep();").expect("two days pass");
     assert_eq!(clock.now().duration_since(start), SignedDuration::from_millis(2 * 86_400_000 + 500));

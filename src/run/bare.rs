@@ -70,7 +70,7 @@ fn authority() -> String {
 }
 
 /// The session.
-pub fn session(clock: Clock, narrator: Arc<dyn Narrator>, handle: Handle, journal: Arc<MemoryJournal>) -> Arc<Session> {
+pub fn session(clock: Clock, narrator: Arc<dyn Narrator>, handle: Handle, journal: Arc<dyn Journal>) -> Arc<Session> {
     let profile = Profile::parse(PROFILE).expect("the profile above is sound");
     let nothing = Secret::new("x");
     let secrets = Secrets {

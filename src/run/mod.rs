@@ -13,6 +13,8 @@ pub mod decommission;
 pub mod domains;
 pub mod endpoints;
 pub mod gate;
+#[cfg(test)]
+mod gate_tests;
 pub mod journal;
 pub mod licences;
 pub mod mailflow;
