@@ -492,3 +492,7 @@ fn end(world: &mut World, name: &str, now: Timestamp) {
     let at = after(now, IDLE);
     world.later(at, name, Due::BatchIdle(name.to_owned()));
 }
+
+#[cfg(test)]
+#[path = "batches_tests.rs"]
+mod tests;

@@ -228,3 +228,46 @@ pub fn astray(world: &World, place: usize, in_cloud: bool) -> u64 {
     });
     kept as u64 + mailbox.bounced + mailbox.vanished + own.count() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{Faults, drive, mail};
+
+    #[test]
+    fn a_carried_message_moves_and_is_no_second_one() {
+        let mut world = drive::company(1, Faults::Usual);
+        drive::prepare(&mut world);
+        let address = world.company.list[0].clone();
+        drive::batch(&mut world, "wave", &[address.clone()]);
+        drive::run(&mut world, "wave");
+        drive::hours(&mut world, 30);
+        let waiting = mail::messages_in_cloud(&world, &address);
+        assert!(waiting.len() >= 3, "{}", waiting.len());
+        assert!(waiting.iter().all(|m| m.probe && m.to == address));
+        drive::modify(&mut world, &address, |e| e.set("targetAddress", Vec::new()));
+        let before = (world.post.sent, world.post.delivered_old + world.post.delivered_cloud);
+        let lost = astray(&world, 0, false);
+        drive::carry_home(&mut world, &address);
+        assert_eq!((world.post.sent, world.post.delivered_old + world.post.delivered_cloud), before);
+        assert!(mail::messages_in_cloud(&world, &address).is_empty());
+        assert_eq!(astray(&world, 0, false), lost - waiting.len() as u64);
+        for message in &waiting {
+            let now = mail::message(&world, &message.id).expect("it is kept");
+            assert_eq!((now.fate, now.sent), (MessageFate::Old(address.clone()), message.sent));
+        }
+        // Once more changes nothing.
+        let again = waiting.first().expect("there were some");
+        mail::deliver(&mut world, mail::Side::Old, &again.from, &address, &again.id, &again.subject);
+        assert!(world.messages.is_empty());
+    }
+
+    #[test]
+    fn a_message_id_tells_person_and_moment() {
+        let kept = Kept { at: 90_000, sender: Sender::Cloud, number: 2 };
+        assert_eq!(parse(&id_of(17, kept)), Some((17, kept)));
+        assert_eq!(parse("<one@tool.example>"), None);
+        assert_eq!(parse("<x.1.2.3@probes.lab.example>"), None);
+        assert!(std::mem::size_of::<Kept>() <= 8);
+    }
+}

@@ -417,3 +417,7 @@ fn differing(before: &Entry, now: &Entry) -> Vec<String> {
     }
     names.into_iter().collect()
 }
+
+#[cfg(test)]
+#[path = "sync_tests.rs"]
+mod tests;
