@@ -90,7 +90,7 @@ fn checked(list: &[String]) -> Result<Vec<String>, String> {
             (1..=64).contains(&local.len())
                 && local.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),:;<>@[\\]".contains(&b))
                 && labels.len() >= 2
-                && labels.iter().all(|l| label(&l))
+                && labels.iter().all(label)
         });
         if !sound {
             return Err(format!("entry {} of the list, `{address}`, is no address that a company can have", place + 1));

@@ -149,7 +149,7 @@ fn a_synchronized_guid_never_changes_a_mailbox() {
     let mut world = drive::company(1, Faults::None);
     drive::prepare(&mut world);
     let address = first(&world);
-    drive::batch(&mut world, "wave", &[address.clone()]);
+    drive::batch(&mut world, "wave", std::slice::from_ref(&address));
     drive::run(&mut world, "wave");
     let before = user(&world, &address).recipient.clone();
     drive::modify(&mut world, &address, |e| e.set("msExchMailboxGuid", vec![vec![9; 16]]));
