@@ -397,15 +397,13 @@ fn copy(world: &mut World, batch: &str, address: &str, attempts: u64) {
         Some(Fate::CopyFails(text)) if !cured(world, address, attempts) => Some(text.clone()),
         _ => None,
     };
-    if let Some(text) = stuck {
-        if done >= part * (TICKS / 2) {
-            let silent = world.attempts.insert(format!("silent\0{address}"), attempts) == Some(attempts);
-            if text.starts_with("SyncTimeoutException") && !silent {
-                // The five silent hours before the service gives up.
-                return next(world, batch, address, TIMEOUT);
-            }
-            return fail(world, batch, address, &text);
+    if let Some(text) = stuck.filter(|_| done >= part * (TICKS / 2)) {
+        let silent = world.attempts.insert(format!("silent\0{address}"), attempts) == Some(attempts);
+        if text.starts_with("SyncTimeoutException") && !silent {
+            // The five silent hours before the service gives up.
+            return next(world, batch, address, TIMEOUT);
         }
+        return fail(world, batch, address, &text);
     }
     let done = (done + part).min(items);
     with_mailbox(world, address, |mailbox| mailbox.items = done);
@@ -420,7 +418,7 @@ fn copy(world: &mut World, batch: &str, address: &str, attempts: u64) {
 
 /// A quarter of the copies that fail get through at the second try.
 fn cured(world: &World, address: &str, attempts: u64) -> bool {
-    attempts >= 2 && world.choose("cured", address, 0) % 4 == 0
+    attempts >= 2 && world.choose("cured", address, 0).is_multiple_of(4)
 }
 
 fn finish(world: &mut World, batch: &str, address: &str) {
@@ -492,3 +490,7 @@ fn end(world: &mut World, name: &str, now: Timestamp) {
     let at = after(now, IDLE);
     world.later(at, name, Due::BatchIdle(name.to_owned()));
 }
+
+#[cfg(test)]
+#[path = "batches_tests.rs"]
+mod tests;

@@ -90,7 +90,7 @@ fn checked(list: &[String]) -> Result<Vec<String>, String> {
             (1..=64).contains(&local.len())
                 && local.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),:;<>@[\\]".contains(&b))
                 && labels.len() >= 2
-                && labels.iter().all(|l| label(&l))
+                && labels.iter().all(label)
         });
         if !sound {
             return Err(format!("entry {} of the list, `{address}`, is no address that a company can have", place + 1));
@@ -244,4 +244,116 @@ pub fn usage_location(world: &World, entry: &Entry) -> String {
         .text("msExchUserCulture")
         .and_then(|c| c.split_once('-').map(|(_, country)| country.to_owned()))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::drive;
+    use crate::wire::attributes::attribute;
+
+    fn listed(list: &[&str]) -> Result<World, String> {
+        let list = Some(list.iter().map(|a| (*a).to_owned()).collect());
+        build(&Options { seed: 1, faults: Faults::None, list, make: 0 })
+    }
+
+    #[test]
+    fn the_sample_company_has_its_shape() {
+        let world = drive::company(2000, Faults::None);
+        let list = &world.company.list;
+        assert_eq!((list.len(), world.now.to_string().as_str()), (2000, "2026-01-12T07:00:00Z"));
+        assert_eq!(world.company.domains, ["contoso.test", "fabrikam.test"]);
+        let second = list.iter().filter(|a| a.ends_with("@fabrikam.test")).count();
+        assert!((200..400).contains(&second), "{second}");
+        assert!((80..160).contains(&world.company.delegates.len()), "{}", world.company.delegates.len());
+        assert!(list.iter().all(|a| a.is_ascii()));
+        assert!(list.iter().any(|a| a.contains('\'')));
+        let names = || world.index.names.iter();
+        assert!(
+            names().any(|n| n.contains("\\,")) && names().any(|n| n.contains('ü')) && names().any(|n| n.contains('\''))
+        );
+        assert_eq!(world.invented.0, world.invented.1);
+        assert_eq!(world.company.fates.len(), 0);
+        let empty =
+            world.tenant.users.values().filter(|u| u.usage_location.is_empty() && !u.proxies.is_empty()).count();
+        assert!((100..300).contains(&empty), "{empty}");
+    }
+
+    #[test]
+    fn names_that_must_be_single_are() {
+        let world = drive::company(2000, Faults::Usual);
+        for name in ["sAMAccountName", "userPrincipalName"] {
+            let mut seen = BTreeSet::new();
+            for object in world.directory.values() {
+                if let Some(value) = object.entry.text(name) {
+                    assert!(seen.insert(value.to_lowercase()), "{name} {value} twice");
+                    assert!(name != "sAMAccountName" || value.len() <= 20);
+                }
+            }
+        }
+        let guids: BTreeSet<Guid> = world.directory.values().map(|o| o.guid).collect();
+        assert_eq!(guids.len(), world.directory.len());
+        for (key, object) in &world.directory {
+            assert_eq!(*key, dn_key(&object.entry.dn));
+            let parent = key.split_once(',').map(|(_, p)| p).unwrap_or_default();
+            let escaped = key.contains("\\,");
+            assert!(escaped || parent == "dc=test" || world.directory.contains_key(parent), "{key} has no parent");
+        }
+    }
+
+    #[test]
+    fn every_attribute_fits_the_schema() {
+        let world = drive::company(300, Faults::Usual);
+        for key in &world.index.names {
+            for (name, values) in world.directory[key].entry.iter() {
+                let known = attribute(name).unwrap_or_else(|| panic!("{name} is not in the table"));
+                assert!(!known.single || values.len() == 1, "{name} of {key}");
+                for value in values {
+                    let length = String::from_utf8(value.clone()).map_or(value.len(), |t| t.chars().count());
+                    let fits = known.range.is_none_or(|(least, most)| (least..=most).contains(&length));
+                    assert!(fits, "{name} of {key} has {length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_gives_its_own_company() {
+        let world = listed(&[
+            "Ann.Lee@Northwind.example",
+            "info@northwind.example",
+            "bob@south.example",
+            "ANN.LEE@northwind.example",
+        ]);
+        let world = world.expect("the addresses are good");
+        assert_eq!(world.company.name, "Northwind");
+        assert_eq!(world.company.list, ["Ann.Lee@Northwind.example", "info@northwind.example", "bob@south.example"]);
+        assert_eq!(world.company.domains, ["northwind.example", "south.example"]);
+        assert_eq!(world.tenant.initial_domain, "northwind.onmicrosoft.com");
+        let (invented, all) = world.invented;
+        assert_eq!(all - invented, 3);
+        let hosts: Vec<&str> = world.tenant.domains.values().map(|d| d.mx_host.as_str()).collect();
+        assert_eq!(hosts, ["northwind-example.mail.protection.outlook.com", "south-example.o-v1.mx.microsoft"]);
+    }
+
+    #[test]
+    fn what_no_company_can_have_is_named() {
+        for bad in ["ann", "ann@localhost", "ann@-x.test", "a b@contoso.test", "änn@contoso.test", "ann@contoso..test"]
+        {
+            let said = listed(&["good@contoso.test", bad]).err().unwrap_or_default();
+            assert!(said.contains("entry 2") && said.contains(bad), "{bad}: {said}");
+        }
+        assert!(listed(&[]).is_err());
+        assert!(build(&Options { seed: 1, faults: Faults::None, list: None, make: 0 }).is_err());
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_company_and_another_one_differs() {
+        let text = |seed| {
+            let world = drive::seeded(seed, 50, Faults::Usual);
+            format!("{:?} {:?} {:?} {:?}", world.directory, world.tenant, world.zones, world.secrets)
+        };
+        assert_eq!(text(1), text(1));
+        assert_ne!(text(1), text(2));
+    }
 }

@@ -25,7 +25,7 @@ pub fn proof(world: &World) -> Proof {
     for batch in world.tenant.batches.values().filter(|b| b.status != "Removing") {
         all.push(broken("batch-left", format!("{} is still listed as {}", batch.name, batch.status)));
     }
-    let lost: u64 = rows.iter().zip(0..).map(|(row, place)| lost(world, place, row.outcome, &row.broken)).sum();
+    let lost: u64 = rows.iter().zip(0..).map(|(row, place)| lost(world, place, row.outcome, &row.broken).0).sum();
     if lost > 0 {
         all.push(broken(
             "message-lost",
@@ -109,9 +109,9 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
     if let Some(texts) = repeated.get(&key) {
         found.push(broken("written-twice", texts.join("; ")));
     }
-    let missing = lost(world, place, meant, &found);
+    let (missing, words) = lost(world, place, meant, &found);
     if missing > 0 {
-        found.push(broken("message-lost", format!("{missing} messages")));
+        found.push(broken("message-lost", format!("of the messages to this mailbox {words}")));
     }
     let outcome = if found.is_empty() { meant } else { Outcome::Broken };
     let reason = match outcome {
@@ -140,7 +140,7 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
 
 /// Messages of a person that are lost if it ends so; of a row in between, those
 /// that are lost whatever becomes of it.
-fn lost(world: &World, place: usize, outcome: Outcome, found: &[Broken]) -> u64 {
+fn lost(world: &World, place: usize, outcome: Outcome, found: &[Broken]) -> (u64, String) {
     let entry = world.index.names.get(place).and_then(|k| world.directory.get(k)).map(|o| &o.entry);
     let home = entry.is_some_and(|e| e.has("homeMDB"));
     let target = entry.is_some_and(|e| e.has("targetAddress"));

@@ -33,7 +33,7 @@ fn a_sound_migration_with_trouble_leaves_some_whole() {
     assert_eq!(broken_rules(&proof), Vec::<String>::new());
     let left = proof.rows.iter().filter(|r| r.outcome == Outcome::Whole).count();
     assert!((1..=2).contains(&left), "{left}");
-    assert!(proof.rows.iter().all(|r| (r.outcome == Outcome::Whole) == !r.reason.is_empty()));
+    assert!(proof.rows.iter().all(|r| (r.outcome == Outcome::Whole) != r.reason.is_empty()));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_conversion_before_the_copy_ended_is_seen() {
     let mut world = drive::company(1, Faults::None);
     drive::prepare(&mut world);
     let address = first(&world);
-    drive::batch(&mut world, "wave", &[address.clone()]);
+    drive::batch(&mut world, "wave", std::slice::from_ref(&address));
     batches::begin(&mut world, "wave");
     while world.tenant.batches["wave"].rows[0].status != "Syncing" {
         let next = after(world.now, 60);
@@ -232,7 +232,7 @@ fn a_released_row_with_its_cloud_mailbox_open_is_seen() {
     let mut world = drive::company(1, Faults::Usual);
     drive::prepare(&mut world);
     let address = first(&world);
-    drive::batch(&mut world, "wave", &[address.clone()]);
+    drive::batch(&mut world, "wave", std::slice::from_ref(&address));
     drive::run(&mut world, "wave");
     drive::modify(&mut world, &address, |e| e.set("targetAddress", Vec::new()));
     drive::hours(&mut world, 2);
@@ -245,7 +245,7 @@ fn a_release_without_an_address_change_leaves_the_external_address_behind() {
     let mut world = drive::company(1, Faults::Usual);
     drive::prepare(&mut world);
     let address = first(&world);
-    drive::batch(&mut world, "wave", &[address.clone()]);
+    drive::batch(&mut world, "wave", std::slice::from_ref(&address));
     drive::run(&mut world, "wave");
     drive::hours(&mut world, 2);
     drive::modify(&mut world, &address, |e| e.set("targetAddress", Vec::new()));

@@ -166,3 +166,106 @@ pub fn purge(world: &mut World, user: Guid) {
         mail::touch(world, place);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::tenancy::{ENTERPRISEPACK, EXCHANGEDESKLESS};
+    use crate::lab::{Faults, drive, mail};
+
+    fn migrated(people: usize) -> (World, Vec<String>) {
+        let mut world = drive::company(people, Faults::None);
+        drive::prepare(&mut world);
+        let list = world.company.list.clone();
+        drive::batch(&mut world, "wave", &list);
+        drive::run(&mut world, "wave");
+        (world, list)
+    }
+
+    fn recipient<'a>(world: &'a World, address: &str) -> &'a Recipient {
+        &world.tenant.users[&drive::user(world, address)].recipient
+    }
+
+    #[test]
+    fn refusals_carry_the_texts_of_graph() {
+        let (mut world, list) = migrated(8);
+        let id = drive::user(&world, &list[0]);
+        let say = |world: &mut World, id, add: &[Guid], remove: &[Guid]| {
+            assign(world, id, add, remove).err().map(|e| (e.code, e.message)).unwrap_or_default()
+        };
+        if let Some(user) = world.tenant.users.get_mut(&id) {
+            user.usage_location.clear();
+        }
+        let (code, text) = say(&mut world, id, &[ENTERPRISEPACK], &[]);
+        assert_eq!(
+            (code.as_str(), text.as_str()),
+            ("Request_BadRequest", "License assignment cannot be done for user with invalid usage location.")
+        );
+        assert!(world.writes.is_empty());
+        for address in &list {
+            let id = drive::user(&world, address);
+            if let Some(user) = world.tenant.users.get_mut(&id) {
+                user.usage_location = "DE".into();
+            }
+        }
+        for address in &list[..5] {
+            let id = drive::user(&world, address);
+            assert_eq!(assign(&mut world, id, &[EXCHANGEDESKLESS], &[]), Ok(()));
+        }
+        let sixth = drive::user(&world, &list[5]);
+        assert!(say(&mut world, sixth, &[EXCHANGEDESKLESS], &[]).1.contains("does not have any available licenses"));
+        assert_eq!(say(&mut world, Guid::NIL, &[], &[]).0, "Request_ResourceNotFound");
+        assert_eq!(say(&mut world, id, &[Guid::NIL], &[]).0, "Request_BadRequest");
+        assert_eq!(say(&mut world, sixth, &[], &[ENTERPRISEPACK]).0, "Request_BadRequest");
+        let writes = world.writes.clone();
+        assert_eq!(assign(&mut world, id, &[EXCHANGEDESKLESS], &[]), Ok(()));
+        assert_eq!(world.writes, writes, "what is held already changes nothing");
+    }
+
+    #[test]
+    fn the_clock_runs_without_a_licence() {
+        let (mut world, list) = migrated(2);
+        drive::licence(&mut world, &list[1]);
+        drive::hours(&mut world, 30 * 24);
+        assert!(matches!(recipient(&world, &list[0]), Recipient::Disconnected { .. }));
+        assert!(matches!(recipient(&world, &list[1]), Recipient::Mailbox(_)));
+        drive::licence(&mut world, &list[0]);
+        assert!(matches!(recipient(&world, &list[0]), Recipient::Mailbox(m) if m.filled.is_some()), "the same mailbox");
+    }
+
+    #[test]
+    fn a_mailbox_kept_too_long_is_purged() {
+        let (mut world, list) = migrated(1);
+        drive::hours(&mut world, 61 * 24);
+        assert!(matches!(recipient(&world, &list[0]), Recipient::MailUser { .. }));
+    }
+
+    #[test]
+    fn a_licence_taken_away_disconnects_at_once_and_given_back_connects() {
+        let (mut world, list) = migrated(1);
+        let id = drive::user(&world, &list[0]);
+        drive::licence(&mut world, &list[0]);
+        assert_eq!(consumed(&world, ENTERPRISEPACK), 2);
+        assert_eq!(assign(&mut world, id, &[], &[ENTERPRISEPACK]), Ok(()));
+        assert!(matches!(recipient(&world, &list[0]), Recipient::Disconnected { .. }));
+        assert_eq!(consumed(&world, ENTERPRISEPACK), 1);
+        let waiting = mail::messages_in_cloud(&world, &list[0]).len();
+        drive::licence(&mut world, &list[0]);
+        assert!(matches!(recipient(&world, &list[0]), Recipient::Mailbox(_)));
+        assert!(mail::messages_in_cloud(&world, &list[0]).len() >= waiting);
+    }
+
+    #[test]
+    fn a_licence_before_the_batch_makes_no_mailbox_while_a_guid_is_synchronized() {
+        let mut world = drive::company(2, Faults::None);
+        drive::prepare(&mut world);
+        let address = world.company.list[0].clone();
+        drive::licence(&mut world, &address);
+        assert!(matches!(recipient(&world, &address), Recipient::MailUser { .. }));
+        let id = drive::user(&world, &address);
+        assert!(
+            world.tenant.users[&id].proxies.iter().any(|p| p.ends_with(".onmicrosoft.com")),
+            "the routing address is stamped"
+        );
+    }
+}

@@ -40,7 +40,7 @@ pub fn people(world: &World, addresses: &[String], options: &Options) -> Vec<Per
             None => {
                 let second = world.choose("domain", &object, 0) % 100 < SECOND_DOMAIN;
                 let domain = world.company.domains.get(usize::from(second)).cloned().unwrap_or_default();
-                let apostrophe = choice % 2 == 0;
+                let apostrophe = choice.is_multiple_of(2);
                 let local = match &fixed {
                     Some((_, local)) => local.clone(),
                     None => {

@@ -216,15 +216,68 @@ pub fn carry_home(world: &mut World, place: usize, kept: Kept) -> bool {
     true
 }
 
-/// Messages of a person that lie where the person does not look in the end.
-pub fn astray(world: &World, place: usize, in_cloud: bool) -> u64 {
+/// Messages of a person that lie where the person does not look in the end, and
+/// what happened to them, in words.
+pub fn astray(world: &World, place: usize, in_cloud: bool) -> (u64, String) {
     let address = world.company.list.get(place).map(String::as_str).unwrap_or_default();
-    let Some(mailbox) = world.post.people.get(place) else { return 0 };
-    let kept = if in_cloud { mailbox.late.len() } else { mailbox.cloud.len() };
-    let own = world.messages.values().filter(|m| match &m.fate {
-        MessageFate::Cloud(a) => !in_cloud && a.eq_ignore_ascii_case(address),
-        MessageFate::Bounced(_) | MessageFate::Vanished => m.to.eq_ignore_ascii_case(address),
-        MessageFate::Old(_) | MessageFate::Queued => false,
-    });
-    kept as u64 + mailbox.bounced + mailbox.vanished + own.count() as u64
+    let Some(drawer) = world.post.people.get(place) else { return (0, String::new()) };
+    let mut kept = if in_cloud { drawer.late.len() } else { drawer.cloud.len() } as u64;
+    let returned = drawer.bounced;
+    let mut vanished = drawer.vanished;
+    for message in world.messages.values() {
+        let own = message.to.eq_ignore_ascii_case(address);
+        match &message.fate {
+            MessageFate::Cloud(a) if !in_cloud && a.eq_ignore_ascii_case(address) => kept += 1,
+            // What a tool sent and got back was its own test.
+            MessageFate::Vanished if own => vanished += 1,
+            _ => {}
+        }
+    }
+    let side = if in_cloud { "came to the old mailbox after its copy had begun" } else { "wait in the cloud mailbox" };
+    let parts = [(kept, side), (returned, "came back to the sender"), (vanished, "are gone with a purged mailbox")];
+    let words: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    (kept + returned + vanished, words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{Faults, drive, mail};
+
+    #[test]
+    fn a_carried_message_moves_and_is_no_second_one() {
+        let mut world = drive::company(1, Faults::Usual);
+        drive::prepare(&mut world);
+        let address = world.company.list[0].clone();
+        drive::batch(&mut world, "wave", std::slice::from_ref(&address));
+        drive::run(&mut world, "wave");
+        drive::hours(&mut world, 30);
+        let waiting = mail::messages_in_cloud(&world, &address);
+        assert!(waiting.len() >= 3, "{}", waiting.len());
+        assert!(waiting.iter().all(|m| m.probe && m.to == address));
+        drive::modify(&mut world, &address, |e| e.set("targetAddress", Vec::new()));
+        let before = (world.post.sent, world.post.delivered_old + world.post.delivered_cloud);
+        let lost = astray(&world, 0, false).0;
+        drive::carry_home(&mut world, &address);
+        assert_eq!((world.post.sent, world.post.delivered_old + world.post.delivered_cloud), before);
+        assert!(mail::messages_in_cloud(&world, &address).is_empty());
+        assert_eq!(astray(&world, 0, false).0, lost - waiting.len() as u64);
+        for message in &waiting {
+            let now = mail::message(&world, &message.id).expect("it is kept");
+            assert_eq!((now.fate, now.sent), (MessageFate::Old(address.clone()), message.sent));
+        }
+        // Once more changes nothing.
+        let again = waiting.first().expect("there were some");
+        mail::deliver(&mut world, mail::Side::Old, &again.from, &address, &again.id, &again.subject);
+        assert!(world.messages.is_empty());
+    }
+
+    #[test]
+    fn a_message_id_tells_person_and_moment() {
+        let kept = Kept { at: 90_000, sender: Sender::Cloud, number: 2 };
+        assert_eq!(parse(&id_of(17, kept)), Some((17, kept)));
+        assert_eq!(parse("<one@tool.example>"), None);
+        assert_eq!(parse("<x.1.2.3@probes.lab.example>"), None);
+        assert!(std::mem::size_of::<Kept>() <= 8);
+    }
 }

@@ -28,11 +28,17 @@ pub fn anchor_of(object: &AdObject) -> String {
     }
 }
 
-/// One cycle; the next follows by itself.
+/// One cycle of the schedule; the next follows by itself.
 pub fn cycle(world: &mut World) {
-    let verified: BTreeSet<String> =
-        world.tenant.domains.iter().filter(|(_, d)| d.verified).map(|(name, _)| name.clone()).collect();
-    if verified != world.verified_seen {
+    run(world);
+    let next = after(world.now, CYCLE);
+    world.later(next, "synchronization", Due::Sync);
+}
+
+/// One cycle at once, as somebody asks for it (`Start-ADSyncSyncCycle`); the
+/// schedule goes on beside it.
+pub fn run(world: &mut World) {
+    if verified(world) != world.verified_seen {
         domains_changed(world);
     }
     if !world.dirty.is_empty() {
@@ -43,8 +49,10 @@ pub fn cycle(world: &mut World) {
         }
     }
     world.tenant.last_sync = world.now;
-    let next = after(world.now, CYCLE);
-    world.later(next, "synchronization", Due::Sync);
+}
+
+fn verified(world: &World) -> BTreeSet<String> {
+    world.tenant.domains.iter().filter(|(_, d)| d.verified).map(|(name, _)| name.clone()).collect()
 }
 
 /// A custom domain was verified (or is no more): sign-in names and addresses of
@@ -417,3 +425,7 @@ fn differing(before: &Entry, now: &Entry) -> Vec<String> {
     }
     names.into_iter().collect()
 }
+
+#[cfg(test)]
+#[path = "sync_tests.rs"]
+mod tests;

@@ -68,37 +68,31 @@ pub fn digest(world: &World) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::world::after;
     use crate::lab::{Faults, drive};
 
     #[test]
-    #[ignore = "a measurement"]
-    fn measure() {
-        let t0 = std::time::Instant::now();
-        let mut world = drive::company(2000, Faults::Usual);
-        let t1 = std::time::Instant::now();
-        drive::migrate(&mut world, 100);
-        let t2 = std::time::Instant::now();
-        let proof = crate::lab::judge::proof(&world);
-        let t3 = std::time::Instant::now();
-        let d = digest(&world);
-        let rss = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let rss: Vec<&str> = rss.lines().filter(|l| l.starts_with("VmHWM") || l.starts_with("VmRSS")).collect();
-        let left = proof.rows.iter().filter(|r| !r.reason.is_empty()).count();
-        panic!(
-            "build {:?} migrate {:?} proof {:?} digest {:?}, {} events, {} queue, now {}, probes {:?}, left {left}, apart {} {} without {} {} {rss:?} broken {:?}",
-            t1 - t0,
-            t2 - t1,
-            t3 - t2,
-            t3.elapsed(),
-            d.events,
-            world.queue.len(),
-            world.now,
-            (proof.probes.sent, proof.probes.lost),
-            proof.hours_apart_median,
-            proof.hours_apart_worst,
-            proof.hours_without_old_mail_median,
-            proof.hours_without_old_mail_worst,
-            proof.broken
-        );
+    fn time_never_goes_back_and_long_times_stay_small() {
+        let mut world = drive::company(10, Faults::None);
+        let later = after(world.now, 80 * 86_400);
+        advance(&mut world, later);
+        let began = world.began;
+        advance(&mut world, began);
+        assert_eq!(world.now, later);
+        assert!(world.queue.len() < 10, "{}", world.queue.len());
+        assert!(world.events.len() < 250, "{}", world.events.len());
+        assert_eq!(world.post.sent, 80 * 20);
+    }
+
+    #[test]
+    fn events_are_told_in_order_and_numbered() {
+        let mut world = drive::company(5, Faults::None);
+        drive::prepare(&mut world);
+        let events = sorted_events(&world);
+        assert!(events.windows(2).all(|w| w[0] <= w[1]));
+        let all = digest(&world);
+        assert_eq!((all.events as usize, all.sha256.len()), (events.len(), 64));
+        world.event("a", "more", "line\nbreak");
+        assert_ne!(digest(&world).sha256, all.sha256);
     }
 }

@@ -105,3 +105,32 @@ fn set(world: &mut World, person: &Person, name: &str, value: &str) {
         object.entry.set_text(name, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{Faults, drive};
+
+    #[test]
+    fn two_to_four_percent_get_into_trouble() {
+        for rows in [1, 2, 19, 20, 50, 51, 83, 100, 101, 300, 2000, 2001] {
+            let count = troubled(rows);
+            let within = rows < 50 || (count * 100 >= rows * 2 && count * 100 <= rows * 4);
+            assert!(within && count >= 1 && (rows < 20 || count >= 2), "{count} of {rows}");
+        }
+    }
+
+    #[test]
+    fn every_kind_shows_in_the_world() {
+        let world = drive::company(2000, Faults::Usual);
+        let hidden = world.directory.values().filter(|o| o.entry.is_true("msExchHideFromAddressLists"));
+        // The system mailbox is hidden, too.
+        assert!(hidden.count() > 1);
+        assert!(world.directory.values().any(|o| o.entry.has("msExchUMEnabledFlags")));
+        assert!(world.index.old.values().any(|holders| holders.len() == 2));
+        assert!(!world.index.quarantined.is_empty());
+        let fates: Vec<&Fate> = world.company.fates.values().collect();
+        assert!(fates.iter().any(|f| matches!(f, Fate::CopyFails(_))));
+        assert!(fates.iter().any(|f| matches!(f, Fate::ProvisioningFails(_))));
+    }
+}

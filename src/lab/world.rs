@@ -59,7 +59,8 @@ pub struct World {
     pub zones: BTreeMap<String, Zone>,
     /// What recursive resolvers hold: (resolver, name, type as text) → copy.
     pub caches: BTreeMap<(String, String, String), Cached>,
-    /// Messages of the lab's senders and of the tool, by Message-ID.
+    /// Messages of the tool, by Message-ID; those of the lab's senders are kept in
+    /// `post`. Ask `mail::message` and `mail::messages_in_cloud` for either.
     pub messages: BTreeMap<String, Message>,
     /// Secrets of the lab by name (`client_secret`, `directory`, `migration`,
     /// `tsig`), as its profile's files carry them.
