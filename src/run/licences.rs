@@ -18,7 +18,7 @@ use crate::migration::errors;
 use crate::migration::licences::{self as rules, Person, Sku};
 use crate::migration::list::Mailboxes;
 use crate::services::graph_batch::failure_of;
-use crate::wire::graph::{BatchRequest, percent};
+use crate::wire::graph::BatchRequest;
 
 /// What is done to a user's licence.
 #[derive(Clone, Debug)]
@@ -95,11 +95,17 @@ impl Change for UserChange {
     }
     fn apply_group<'a>(&'a self, session: &'a Session, group: Vec<&'a Observed>) -> BoxFuture<'a, Vec<Result<()>>> {
         async move {
-            let requests = group
-                .iter()
+            let addresses: Vec<String> = group.iter().map(|one| one.target.clone()).collect();
+            let ids = match recipients::ids(session, &addresses).await {
+                Ok(ids) => ids,
+                Err(failure) => return group.iter().map(|_| Err(failure.clone())).collect(),
+            };
+            let requests = ids
+                .into_iter()
                 .enumerate()
-                .map(|(i, one)| {
-                    let user = percent(&one.target);
+                .map(|(i, id)| {
+                    // Who has no id was refused when it was observed.
+                    let user = id.unwrap_or_default();
                     let (method, url, body) = match &self.what {
                         What::Location(place) => ("PATCH", format!("/users/{user}"), json!({"usageLocation": place})),
                         What::Give(sku) => (

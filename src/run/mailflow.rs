@@ -310,8 +310,9 @@ async fn arrives(session: &Session, report: &mut Report, host: &str, domain: &st
         }
     }
     let filter = percent(&format!("internetMessageId eq {}", quoted(&id)));
-    let path =
-        format!("/users/{}/messages?$filter={filter}&$select=id,internetMessageId,parentFolderId&$top=2", percent(to));
+    let ids = recipients::ids(session, &[to.to_owned()]).await?;
+    let user = ids.into_iter().flatten().next().unwrap_or_default();
+    let path = format!("/users/{user}/messages?$filter={filter}&$select=id,internetMessageId,parentFolderId&$top=2");
     let found = until(session, SignedDuration::from_mins(1), SignedDuration::from_mins(30), || async {
         match session.services().graph.get(&path).await {
             Ok(answer) => Ok(answer["value"].as_array().is_some_and(|v| !v.is_empty())),

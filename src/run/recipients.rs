@@ -15,8 +15,9 @@ use crate::base::{Failure, Kind, Result};
 use crate::migration::against::InCloud;
 use crate::migration::conversion::CloudMailbox;
 use crate::services::directory::Scope;
+use crate::services::graph_batch::failure_of;
 use crate::wire::attributes::{Entry, address_key, escape_filter};
-use crate::wire::graph::{BatchRequest, percent};
+use crate::wire::graph::BatchRequest;
 use crate::wire::guid::{Guid, base64};
 use crate::wire::invoke::{Param, get, text_of};
 
@@ -189,41 +190,75 @@ pub async fn cloud(session: &Session) -> Result<Cloud> {
     for user in &users {
         cloud.add(person_of(user, |id| types.get(id).cloned().unwrap_or_default()));
     }
+    remember_ids(session, cloud.people.iter().cloned());
     Ok(cloud)
 }
 
-/// Some of the tenant's users, read one by one in batches: never through a
-/// filter, whose index lags behind writes. `None` for who isn't there.
+/// Object ids of people, in the order asked; `None` for who is no user of the
+/// tenant. A user is found by any address: the user principal name need not be
+/// one of them. One paged read when somebody isn't known yet.
 ///
 /// # Errors
 /// Those of Graph.
-pub async fn users(session: &Session, ids: &[String]) -> Result<Vec<Option<CloudUser>>> {
+pub async fn ids(session: &Session, addresses: &[String]) -> Result<Vec<Option<String>>> {
+    let known = |session: &Session| -> Vec<Option<String>> {
+        let memory = session.memory();
+        addresses.iter().map(|a| memory.ids.get(&address_key(a)).cloned()).collect()
+    };
+    let found = known(session);
+    if found.iter().all(Option::is_some) {
+        return Ok(found);
+    }
+    let users = session.services().graph.get_all("/users?$select=id,userPrincipalName,proxyAddresses&$top=999").await?;
+    remember_ids(session, users.iter().map(|u| person_of(u, |_| String::new())));
+    Ok(known(session))
+}
+
+fn remember_ids(session: &Session, people: impl Iterator<Item = CloudUser>) {
+    let mut memory = session.memory();
+    for person in people {
+        memory.ids.insert(address_key(&person.facts.upn), person.facts.id.clone());
+        for proxy in person.facts.proxies.iter().filter(|p| p.get(..5).is_some_and(|k| k.eq_ignore_ascii_case("smtp:")))
+        {
+            memory.ids.insert(address_key(proxy), person.facts.id.clone());
+        }
+    }
+}
+
+/// Some of the tenant's users, read one by one in batches by their ids: never
+/// through a filter, whose index lags behind writes. `None` for who isn't there.
+///
+/// # Errors
+/// Those of Graph.
+pub async fn users(session: &Session, addresses: &[String]) -> Result<Vec<Option<CloudUser>>> {
+    let ids = ids(session, addresses).await?;
     let requests = ids
         .iter()
         .enumerate()
-        .map(|(i, id)| BatchRequest {
-            id: i.to_string(),
-            method: "GET".into(),
-            url: format!("/users/{}?$select={USER}", percent(id)),
-            headers: Value::Null,
-            body: Value::Null,
+        .filter_map(|(i, id)| {
+            Some(BatchRequest {
+                id: i.to_string(),
+                method: "GET".into(),
+                url: format!("/users/{}?$select={USER}", id.as_ref()?),
+                headers: Value::Null,
+                body: Value::Null,
+            })
         })
         .collect();
     let answers = session.services().graph.batch(requests).await?;
-    answers
-        .iter()
-        .map(|answer| match answer.status {
-            200 => Ok(Some(person_of(&answer.body, |_| String::new()))),
-            404 => Ok(None),
-            status => {
-                let error = crate::wire::graph::error_of(&answer.body);
-                Err(Failure::new(Kind::Refused, format!("Graph refused to show a user: {}", error.message))
-                    .during("graph", "GET /users/{id}")
-                    .status(status)
-                    .detail(error.code))
+    let mut found: Vec<Option<CloudUser>> = vec![None; addresses.len()];
+    for answer in &answers {
+        match failure_of(answer) {
+            None => {
+                if let Some(slot) = answer.id.parse::<usize>().ok().and_then(|i| found.get_mut(i)) {
+                    *slot = Some(person_of(&answer.body, |_| String::new()));
+                }
             }
-        })
-        .collect()
+            Some(failure) if failure.kind == Kind::NotFound => {}
+            Some(failure) => return Err(failure),
+        }
+    }
+    Ok(found)
 }
 
 fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser {

@@ -41,6 +41,9 @@ pub struct Session {
 pub struct Memory {
     /// Rows left where they are: address → reason.
     pub left: BTreeMap<String, String>,
+    /// Object ids of the tenant's users by any of their addresses in lower case;
+    /// an id never changes.
+    pub ids: BTreeMap<String, String>,
     /// What the service said about rows that failed: address → its words.
     pub failed_rows: BTreeMap<String, String>,
     /// Objects whose baseline stands in the journal.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
+use super::recipients;
 use super::session::{Session, Step};
 use crate::base::{Failure, Kind, Result};
 use crate::wire::graph::percent;
@@ -17,6 +18,8 @@ use crate::wire::graph::percent;
 /// One person's waiting messages, handed over one by one.
 struct CarryHome {
     address: String,
+    /// Object id of the person.
+    user: String,
     /// (Graph id, Message-ID, sender)
     messages: Vec<(String, String, String)>,
     done: std::sync::Mutex<std::collections::BTreeSet<String>>,
@@ -60,7 +63,7 @@ impl Change for CarryHome {
         let Some((id, _, from)) = found else {
             return Err(Failure::internal(format!("no message for {}", observed.target)));
         };
-        let path = format!("/users/{}/messages/{}/$value", percent(&self.address), percent(id));
+        let path = format!("/users/{}/messages/{}/$value", self.user, percent(id));
         let mime = session.services().graph.text(&path).await?;
         let host = &session.profile().source.smtp;
         let sent = session.services().smtp.send_raw(host, from, &self.address, &mime).await?;
@@ -87,8 +90,10 @@ impl Change for CarryHome {
 /// is, and the release isn't finished.
 pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Step) -> Result<u64> {
     let mut carried = 0;
-    for (done, address) in addresses.iter().enumerate() {
-        let path = format!("/users/{}/messages?$select=id,internetMessageId,from&$top=100", percent(address));
+    let ids = recipients::ids(session, addresses).await?;
+    for (done, (address, user)) in addresses.iter().zip(ids).enumerate() {
+        let Some(user) = user else { continue };
+        let path = format!("/users/{user}/messages?$select=id,internetMessageId,from&$top=100");
         let rows = match session.services().graph.get_all(&path).await {
             Ok(rows) => rows,
             // No mailbox (any more): nothing waits.
@@ -103,7 +108,7 @@ pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Ste
         if messages.is_empty() {
             continue;
         }
-        let change = CarryHome { address: address.clone(), messages, done: Default::default() };
+        let change = CarryHome { address: address.clone(), user, messages, done: Default::default() };
         let outcomes = gate::pass(session, &change, None).await?;
         if let Some(failure) = outcomes.iter().find_map(|o| o.result.as_ref().err()) {
             return Err(failure.clone());
