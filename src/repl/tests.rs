@@ -122,6 +122,36 @@ fn a_cancelled_line_keeps_the_variables_and_the_next_one_runs() {
 }
 
 #[test]
+fn a_driven_clock_survives_a_cancelled_wait() {
+    /// Never answers the first time, as a lab that hangs.
+    struct Owner(std::sync::atomic::AtomicU64);
+    #[async_trait::async_trait]
+    impl crate::base::Advance for Owner {
+        async fn advance(&self, to: jiff::Timestamp) -> Result<jiff::Timestamp> {
+            if self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+                std::future::pending::<()>().await;
+            }
+            Ok(to)
+        }
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
+    let keeper = Arc::new(Keeper::default());
+    let clock = Clock::driven(Arc::new(Owner(0.into())), jiff::Timestamp::UNIX_EPOCH);
+    let session = Arc::new(Session::new(clock.clone(), keeper.clone(), runtime.handle().clone()));
+    let mut lines = Lines::new(session.clone(), Library::bundled_only(), 80);
+    let setter = std::thread::spawn(move || {
+        while keeper.notes().is_empty() {
+            std::thread::yield_now();
+        }
+        session.cancel().cancel();
+    });
+    assert!(lines.enter("print(1); sleep(50)").failed);
+    setter.join().expect("the other thread ends");
+    assert_eq!(lines.enter("sleep(10); 1").text, "1\n");
+    assert_eq!(clock.now().as_second(), 10);
+}
+
+#[test]
 fn a_panic_does_not_end_the_prompt() {
     let (session, _runtime) = session();
     let mut lines = Lines::new(session, Library::bundled_only(), 80);
