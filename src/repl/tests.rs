@@ -152,7 +152,7 @@ fn a_driven_clock_survives_a_cancelled_wait() {
 }
 
 #[test]
-fn a_panic_does_not_end_the_prompt() {
+fn a_deep_recursion_does_not_end_the_prompt() {
     let (session, _runtime) = session();
     let mut lines = Lines::new(session, Library::bundled_only(), 80);
     assert!(!lines.enter("let a = 1;").failed);
