@@ -97,6 +97,23 @@ mod tests {
         }
     }
 
+    /// Nothing but these crosses into scripts; the host refuses the rest when
+    /// it meets it in a debug build.
+    #[test]
+    fn every_return_is_a_kind_that_may_cross() {
+        use Kind::*;
+        let kinds = [Text, Int, Float, Bool, Array, Map, Mailboxes, Batch, Wave, Endpoint, Report, Any];
+        let mut words: BTreeSet<String> = kinds.iter().map(|k| k.word().to_owned()).collect();
+        words.extend(types().iter().map(|t| t.name.to_owned()));
+        words.insert("()".to_owned());
+        let known = |text: &str| words.contains(text.strip_prefix("array of ").unwrap_or(text));
+        let properties = types().into_iter().flat_map(|t| t.properties.iter().map(move |p| (t.name, p)));
+        let returns = all().into_iter().map(|p| (p.full_name(), p.returns));
+        for (name, text) in returns.chain(properties.map(|(t, p)| (format!("{t}.{}", p.name), p.returns))) {
+            assert!(known(text) || text.split(" or ").all(known), "{name} answers `{text}`, which is no kind of value");
+        }
+    }
+
     #[test]
     fn own_types_are_named_once() {
         let names: BTreeSet<&str> = types().iter().map(|t| t.name).collect();

@@ -111,13 +111,9 @@ pub fn line(
     functions: &rhai::AST,
     imports: &[(String, String)],
 ) -> Vec<Problem> {
+    // A strict engine would not know the functions of earlier lines.
     let engine = engine::checking(library, false);
-    let mut strict = engine::checking(library, true);
-    for (alias, _) in imports {
-        // Only the name matters to the parser.
-        strict.register_static_module(alias, rhai::Module::new().into());
-    }
-    let mut found = walk::Findings::new(&engine, &strict, library);
+    let mut found = walk::Findings::new(&engine, &engine, library);
     found.know_functions(functions);
     for (alias, path) in imports {
         found.know_import(alias, path);

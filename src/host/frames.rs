@@ -83,7 +83,7 @@ pub(crate) fn of(error: &EvalAltResult, main: &str, library: &Library) -> Script
                     name => format!("called from {name}"),
                 };
                 calls.push(frame(library, &source, *position, what));
-                match library.closure_source(name) {
+                match library.function_source(name, inner_source) {
                     Some(own) => source = own,
                     None if inner_source.is_empty() => {}
                     None => source.clone_from(inner_source),
@@ -100,7 +100,7 @@ pub(crate) fn of(error: &EvalAltResult, main: &str, library: &Library) -> Script
             leaf => {
                 let mut failure = failures::of_error(leaf, &source);
                 let mut place = frame(library, &source, leaf.position(), String::new());
-                // The same line and column of another source is the same place: see `closure_source`.
+                // The same line and column of another source is the same place: see `function_source`.
                 if let Some(first) = failure.at.as_deref().and_then(parse_place)
                     && (first.1, first.2) != (place.line, place.column)
                 {

@@ -35,6 +35,7 @@ struct State {
     sources: BTreeMap<String, Arc<str>>,
     homes: BTreeMap<String, Home>,
     closures: BTreeMap<String, String>,
+    functions: BTreeMap<String, String>,
 }
 
 /// What `./` means in a source.
@@ -115,9 +116,24 @@ impl Library {
         state.closures.extend(names.map(|n| (n.to_owned(), source.to_owned())));
     }
 
-    /// The source of a closure by its name.
-    pub(crate) fn closure_source(&self, name: &str) -> Option<String> {
-        self.state().closures.get(name).cloned()
+    /// Notes where the functions of a prompt's line stand: all lines together
+    /// are one script to the engine, named like the latest.
+    pub(crate) fn remember_functions(&self, ast: &rhai::AST, source: &str) {
+        let mut state = self.state();
+        state.functions.extend(ast.iter_functions().map(|f| (f.name.to_owned(), source.to_owned())));
+    }
+
+    /// The true source of a function, where the engine's word `told` is not
+    /// enough.
+    pub(crate) fn function_source(&self, name: &str, told: &str) -> Option<String> {
+        let state = self.state();
+        let prompted = if told.starts_with("prompt-") { state.functions.get(name) } else { None };
+        state.closures.get(name).or(prompted).cloned()
+    }
+
+    /// Drops compiled modules, so that files are read again.
+    pub(crate) fn forget_modules(&self) {
+        self.state().ready.clear();
     }
 
     /// Every plain name that could be imported, sorted.
