@@ -78,7 +78,7 @@ async fn without_paging_a_thousand_entries_are_all() {
         let search = ldap.with_controls(control).search("ou=users,dc=contoso,dc=test", Scope::Subtree, filter, vec!["objectGUID", "mail"]);
         let (entries, outcome) = search.await.expect("an answer").success().expect("a page");
         seen.extend(entries.into_iter().map(|e| SearchEntry::construct(e).dn));
-        let back = outcome.ctrls.iter().find(|c| c.1.oid == super::search::PAGED).expect("the control comes back");
+        let back = outcome.ctrls.iter().find(|c| c.1.ctype == super::search::PAGED).expect("the control comes back");
         let page: PagedResults = PagedResults::parse(back.1.val.as_deref().unwrap_or_default());
         cookie = page.cookie;
         if cookie.is_empty() {
