@@ -6,13 +6,27 @@
 
 pub mod batches;
 pub mod company;
+pub mod delivery;
+pub mod directory;
+pub mod faults;
+pub mod history;
+pub mod index;
 pub mod judge;
 pub mod licences;
 pub mod mail;
+pub mod names;
+pub mod people;
+pub mod post;
+pub mod rules;
 pub mod serve;
 pub mod sync;
+pub mod tenancy;
 pub mod time;
+pub mod trouble;
 pub mod world;
+
+#[cfg(test)]
+mod drive;
 
 pub use world::{Faults, World};
 

@@ -7,10 +7,14 @@
 //! file; nothing here decides anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+pub use super::history::{History, Slots};
+use super::index::Index;
+use super::post::Post;
 use crate::wire::attributes::Entry;
 use crate::wire::dns::RecordSet;
 use crate::wire::guid::Guid;
@@ -55,11 +59,30 @@ pub struct World {
     pub zones: BTreeMap<String, Zone>,
     /// What recursive resolvers hold: (resolver, name, type as text) → copy.
     pub caches: BTreeMap<(String, String, String), Cached>,
-    /// Messages of the lab's senders and of the tool, by Message-ID.
+    /// Messages of the tool, by Message-ID; those of the lab's senders are kept in
+    /// `post`. Ask `mail::message` and `mail::messages_in_cloud` for either.
     pub messages: BTreeMap<String, Message>,
     /// Secrets of the lab by name (`client_secret`, `directory`, `migration`,
     /// `tsig`), as its profile's files carry them.
     pub secrets: BTreeMap<String, String>,
+    /// Who holds which address, on both sides; kept by the rooms that change it.
+    pub index: Index,
+    /// Probe messages, kept small.
+    pub post: Post,
+    /// Directory objects (`dn_key`) that the next synchronization looks at.
+    pub dirty: BTreeSet<String>,
+    /// Custom domains that were verified when the addresses were last computed.
+    pub verified_seen: BTreeSet<String>,
+    /// The mailboxes' directory objects as they were at the beginning, by primary
+    /// address in lower case. Shared: a snapshot does not copy it.
+    pub baseline: Arc<BTreeMap<String, Entry>>,
+    /// What happened to each mailbox, by primary address in lower case; stays
+    /// when its batch is gone.
+    pub history: BTreeMap<String, History>,
+    /// Seats taken of each SKU.
+    pub seats_taken: BTreeMap<Guid, u64>,
+    /// Connections of each endpoint (name in lower case).
+    pub slots: BTreeMap<String, Slots>,
 }
 
 /// How much trouble there is.
@@ -201,6 +224,12 @@ pub struct CloudUser {
     pub conflicts: Vec<(String, String)>,
     /// Attributes of targetAddress as last seen; see `external_address`.
     pub synced_target: Option<String>,
+    /// The addresses as they came from the directory, the X.500 form of its
+    /// legacyExchangeDN included; what `proxies` is computed from.
+    pub synced_proxies: Vec<String>,
+    /// External address that a mail user of this object has or would have,
+    /// without a prefix (KB4456110).
+    pub external: String,
 }
 
 /// What a cloud user is to Exchange Online.
@@ -419,6 +448,13 @@ pub enum Due {
     Retry(String),
     /// A removed batch is gone.
     BatchGone(String),
+    /// A batch may have been idle for so long that the service stops it.
+    BatchIdle(String),
+}
+
+/// A moment some seconds after another; the end of time if there is none.
+pub fn after(moment: Timestamp, seconds: i64) -> Timestamp {
+    moment.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
 
 impl World {
