@@ -1,14 +1,12 @@
 //! A world made by hand for the tests of the servers: one domain, a few people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hickory_proto::rr::RecordType;
 use jiff::Timestamp;
 
-use crate::lab::world::{
-    AdObject, CloudDomain, CloudUser, Company, Connector, Recipient, Sku, Tenant, World, Zone, guid,
-};
-use crate::lab::Faults;
+use crate::lab::world::{CloudDomain, Company, Connector, Recipient, Sku, Tenant, World, Zone, guid};
+use crate::lab::{Faults, Options, company, directory, tenancy};
 use crate::wire::attributes::{Entry, dn_key};
 use crate::wire::dns::RecordSet;
 use crate::wire::guid::{Guid, anchor, base64};
@@ -66,6 +64,9 @@ pub fn of(people: &[&str]) -> World {
         tokens: BTreeMap::new(),
         removed_names: BTreeMap::new(),
     };
+    // Whatever else a world has comes from a company of one; nobody of it stays.
+    let one = Options { seed: 7, faults: Faults::None, list: Some(vec!["nobody@contoso.test".into()]), make: 0 };
+    let rest = company::build(&one).expect("a company of one can be built");
     let mut world = World {
         seed: 7,
         now: began(),
@@ -102,7 +103,14 @@ pub fn of(people: &[&str]) -> World {
             ("migration".to_owned(), "Mov3r!".to_owned()),
             ("tsig".to_owned(), base64(&[7; 32])),
         ]),
+        index: Default::default(),
+        post: Default::default(),
+        history: Default::default(),
+        ..rest
     };
+    world.dirty.clear();
+    world.verified_seen.clear();
+    world.seats_taken.clear();
     for person in people {
         add(&mut world, person);
     }
@@ -126,30 +134,19 @@ fn add(world: &mut World, person: &str) {
     entry.set_text("homeMDB", "CN=DB1,CN=EX07,CN=Configuration,DC=contoso,DC=test");
     entry.set_text("userAccountControl", "512");
     entry.set("msExchMailboxGuid", vec![guid(7, "mailbox", person).to_directory().to_vec()]);
-    world.usn += 1;
-    let id = guid(7, "ad", person);
-    let object = AdObject { entry, guid: id, usn: world.usn, changed: world.now, items: 100, bytes: 5_000_000 };
-    world.directory.insert(dn_key(&dn), object);
-    let user = CloudUser {
-        id: guid(7, "user", person),
-        immutable_id: anchor(&id.to_directory()),
-        upn: address.clone(),
-        display_name: person.to_owned(),
-        proxies: vec![format!("SMTP:{address}"), format!("smtp:{person}@contoso.onmicrosoft.com")],
-        mail: address.clone(),
-        alias: person.to_owned(),
-        usage_location: String::new(),
-        licences: BTreeSet::new(),
-        synced: world.now,
-        recipient: Recipient::MailUser { external: address },
-        legacy_dn: format!("/o=ExchangeLabs/cn={person}"),
-        synced_guid: None,
-        enabled: true,
-        hidden: false,
-        conflicts: Vec::new(),
-        synced_target: None,
-    };
-    world.tenant.users.insert(user.id, user);
+    let key = dn_key(&dn);
+    directory::add(world, entry, 100, 5_000_000);
+    let place = world.index.names.len();
+    world.index.people.insert(address.clone(), place);
+    world.index.names.push(key.clone());
+    world.index.places.insert(key.clone(), place);
+    let id = world.directory.get(&key).expect("it was just added").guid;
+    let mut user = tenancy::blank(world, "user", &address);
+    user.immutable_id = anchor(&id.to_directory());
+    user.display_name = person.to_owned();
+    user.proxies.push(format!("smtp:{person}@contoso.onmicrosoft.com"));
+    user.recipient = Recipient::MailUser { external: address };
+    tenancy::enter(world, user);
 }
 
 fn zones() -> BTreeMap<String, Zone> {

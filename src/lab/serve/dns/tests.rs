@@ -36,7 +36,7 @@ fn send(state: &State, mut message: Message, signer: Option<&TSigner>, time: i64
     let bytes = message.to_vec().expect("a small message");
     let answer = answer(state, &Server::Authority(key()), &bytes, false).expect("an update deserves an answer");
     let reply = Message::from_vec(&answer).expect("the answer is a message");
-    let error = reply.signature().and_then(|t| t.data.error.clone());
+    let error = reply.signature().and_then(|t| t.data.error);
     let verified = verifier.is_some_and(|mut v| v.verify(&answer).is_ok());
     (reply.metadata.response_code, error, verified)
 }

@@ -221,7 +221,7 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
         if let Some(batch) = call.world.tenant.batches.get_mut(&key) {
             batch.rows = rows;
         }
-        call.world.wrote("exchange", &name, "batch-changed");
+        call.world.wrote("exchange", &name, "batch-set");
         return Ok(Output { rows: Vec::new(), warnings: file.warnings });
     }
     let settings = call.arguments.names().filter(|n| !["Identity", "Confirm", "WhatIf", "Partition"].contains(n)).count();
@@ -251,7 +251,7 @@ fn add_users(call: &mut Call<'_>, key: &str, name: &str) -> Outcome {
         batch.rows.extend(fresh);
     }
     if added > 0 {
-        call.world.wrote("exchange", name, "batch-changed");
+        call.world.wrote("exchange", name, "batch-set");
         call.world.event(name, "batch_users_added", format!("{added} rows"));
     }
     Ok(Output { rows: Vec::new(), warnings: file.warnings })

@@ -177,7 +177,7 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
     }
     let name = endpoint.name.clone();
     call.world.tenant.endpoints.insert(key, endpoint);
-    call.world.wrote("exchange", &name, "endpoint-changed");
+    call.world.wrote("exchange", &name, "endpoint-set");
     call.world.event(&name, "endpoint_changed", "");
     Ok(Output::default())
 }

@@ -131,7 +131,8 @@ fn key3(a: &str, b: &str, c: &str) -> (String, String, String) {
 fn what_is_easy_to_get_wrong_fails_here() {
     let desk = Desk::new();
     desk.endpoint();
-    let cases: Vec<(&str, Vec<(&str, Param)>, &str)> = vec![
+    type Case = (&'static str, Vec<(&'static str, Param)>, &'static str);
+    let cases: Vec<Case> = vec![
         ("Get-Migrationbatches", vec![], "is not recognized as the name of a cmdlet"),
         ("Get-MigrationBatch", vec![("Nam", "x".into())], "matches parameter name 'Nam'"),
         ("New-MigrationBatch", vec![("SourceEndpoint", "on-premises".into())], "missing mandatory parameters: Name"),

@@ -102,7 +102,7 @@ pub fn statistics(call: &mut Call<'_>) -> Outcome {
     let cloud = cloud_user(world, &user.address);
     let key = super::super::state::lock(&call.state.index).by_address(world, &user.address);
     let (items, bytes) = key.and_then(|k| world.directory.get(&k)).map_or((0, 0), |o| (o.items, o.bytes));
-    let done = if items == 0 { 0 } else { (user.synced_items * 100 / items).min(100) };
+    let done = (user.synced_items * 100).checked_div(items).unwrap_or_default().min(100);
     let mut value = row(batch, user, cloud);
     let more = json!({
         "EmailAddress": user.address,

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::super::answer::Answer;
 use super::{Outcome, Refusal, bad_request, collection, no_such};
-use crate::lab::World;
 use crate::lab::world::CloudDomain;
+use crate::lab::{World, sync};
 use crate::wire::dns::{absolute, relative};
 
 fn custom<'a>(world: &'a World, id: &str) -> Result<&'a CloudDomain, Refusal> {
@@ -129,6 +129,7 @@ pub fn verify(world: &mut World, id: &str) -> Outcome {
     }
     world.wrote("graph", &id, "domain-verified");
     world.event(&id, "domain_verified", "");
+    sync::domains_changed(world);
     let mut answer = value(world, &id);
     answer["availabilityStatus"] = json!("AvailableImmediately");
     Ok(Answer::json(200, &answer))
