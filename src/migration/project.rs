@@ -28,7 +28,7 @@ pub struct Project {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_location: Option<String>,
     /// When waves may start, as texts: `Mon-Thu 19:00-23:00`. Empty: always.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub windows: Vec<String>,
     /// Columns of the list that a batch doesn't know are kept, not refused.
     #[serde(default)]
