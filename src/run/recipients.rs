@@ -134,7 +134,8 @@ pub struct CloudUser {
     pub licences: Vec<String>,
 }
 
-/// The cloud's people, found by any of their addresses.
+/// The cloud's people, found by any of their addresses. A user principal name
+/// counts only where it is one of them: it may be the address of somebody else.
 #[derive(Default)]
 pub struct Cloud {
     people: Vec<CloudUser>,
@@ -164,7 +165,6 @@ impl Cloud {
                 self.by_address.entry(address_key(proxy)).or_insert(index);
             }
         }
-        self.by_address.entry(address_key(&person.facts.upn)).or_insert(index);
         self.people.push(person);
     }
 }
@@ -195,8 +195,9 @@ pub async fn cloud(session: &Session) -> Result<Cloud> {
 }
 
 /// Object ids of people, in the order asked; `None` for who is no user of the
-/// tenant. A user is found by any address: the user principal name need not be
-/// one of them. One paged read when somebody isn't known yet.
+/// tenant. A user is found by any address and never by the user principal name,
+/// which may be somebody else's address. One paged read when somebody isn't
+/// known yet.
 ///
 /// # Errors
 /// Those of Graph.
@@ -217,7 +218,6 @@ pub async fn ids(session: &Session, addresses: &[String]) -> Result<Vec<Option<S
 fn remember_ids(session: &Session, people: impl Iterator<Item = CloudUser>) {
     let mut memory = session.memory();
     for person in people {
-        memory.ids.insert(address_key(&person.facts.upn), person.facts.id.clone());
         for proxy in person.facts.proxies.iter().filter(|p| p.get(..5).is_some_and(|k| k.eq_ignore_ascii_case("smtp:")))
         {
             memory.ids.insert(address_key(proxy), person.facts.id.clone());
