@@ -6,11 +6,12 @@
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Request, http_date, iso};
-use super::{Outcome, Refusal, bad_request, collection, users};
+use super::{Outcome, Refusal, bad_request, context, users};
 use crate::lab::World;
 use crate::lab::mail::{self, Side};
 use crate::lab::world::{CloudUser, Mailbox, Message, MessageFate, Recipient};
 use crate::wire::attributes::address_key;
+use crate::wire::graph::{pairs, percent};
 use crate::wire::guid::hex;
 
 fn mailbox<'a>(world: &'a World, id: &str) -> Result<(&'a CloudUser, &'a Mailbox), Refusal> {
@@ -25,14 +26,22 @@ fn mailbox<'a>(world: &'a World, id: &str) -> Result<(&'a CloudUser, &'a Mailbox
     }
 }
 
-fn lies_in(message: &Message, user: &CloudUser) -> bool {
-    match &message.fate {
+/// Everything in a user's mailbox, newest first.
+fn all(world: &World, user: &CloudUser) -> Vec<Message> {
+    let mut all = mail::messages_in_cloud(world, &user.mail);
+    all.sort_by(|a, b| b.sent.cmp(&a.sent).then_with(|| a.id.cmp(&b.id)));
+    all
+}
+
+/// A message of a user's mailbox by its Message-ID.
+fn by_id(world: &World, user: &CloudUser, id: &str) -> Option<Message> {
+    mail::message(world, id).filter(|message| match &message.fate {
         MessageFate::Cloud(address) => {
             let address = address_key(address);
-            user.upn.to_lowercase() == address || user.proxies.iter().any(|p| address_key(p) == address)
+            user.mail.to_lowercase() == address || user.proxies.iter().any(|p| address_key(p) == address)
         }
         _ => false,
-    }
+    })
 }
 
 /// Identifiers carry the Message-ID, so that nothing has to be searched.
@@ -69,7 +78,7 @@ fn value(message: &Message) -> Value {
 /// GET /users/{id}/mailFolders/inbox.
 pub fn inbox(world: &World, id: &str) -> Outcome {
     let (user, mailbox) = mailbox(world, id)?;
-    let new = world.messages.values().filter(|m| lies_in(m, user)).count() as u64;
+    let new = all(world, user).len() as u64;
     Ok(Answer::json(
         200,
         &json!({"id": "inbox", "displayName": "Inbox", "parentFolderId": "root", "childFolderCount": 0,
@@ -88,24 +97,36 @@ pub fn messages(world: &World, request: &Request, id: &str) -> Outcome {
             .filter(|n| (1..=1000).contains(n))
             .ok_or_else(|| (400, "ErrorInvalidUrlQuery", format!("The value '{text}' of $top is not valid.")))?,
     };
-    let found: Vec<&Message> = match request.option("$filter") {
+    let skip = match request.option("$skip") {
+        None => 0,
+        Some(text) => text
+            .parse::<usize>()
+            .map_err(|_| (400, "ErrorInvalidUrlQuery", format!("The value '{text}' of $skip is not valid.")))?,
+    };
+    let found: Vec<Message> = match request.option("$filter") {
         Some(filter) => {
             let wanted = filter.trim().strip_prefix("internetMessageId eq '").and_then(|r| r.strip_suffix('\''));
             let wanted = wanted.ok_or_else(|| {
                 (400, "ErrorInvalidUrlQueryFilter", "The query filter contains one or more invalid nodes.".to_owned())
             })?;
-            let wanted = wanted.replace("''", "'");
-            world.messages.get(&wanted).filter(|m| lies_in(m, user)).into_iter().collect()
+            by_id(world, user, &wanted.replace("''", "'")).into_iter().collect()
         }
-        None => {
-            let mut all: Vec<&Message> = world.messages.values().filter(|m| lies_in(m, user)).collect();
-            all.sort_by(|a, b| b.sent.cmp(&a.sent).then_with(|| a.id.cmp(&b.id)));
-            all
-        }
+        None => all(world, user),
     };
     let select = request.option("$select");
-    let rows = found.into_iter().take(top).map(|m| selected(&value(m), select.as_deref())).collect();
-    Ok(collection("users/messages", rows))
+    let rows: Vec<Value> =
+        found.iter().skip(skip).take(top).map(|m| selected(&value(m), select.as_deref())).collect();
+    let next = skip + rows.len();
+    let mut body = json!({"@odata.context": context("users/messages"), "value": rows});
+    if next < found.len() && next > skip {
+        let kept: String = pairs(&request.query)
+            .iter()
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("$skip"))
+            .map(|(name, value)| format!("{name}={}&", percent(value)))
+            .collect();
+        body["@odata.nextLink"] = json!(format!("https://{}{}?{kept}$skip={next}", request.host, request.path));
+    }
+    Ok(Answer::json(200, &body))
 }
 
 /// Keeps the selected members; the id always stays.
@@ -116,15 +137,15 @@ fn selected(value: &Value, select: Option<&str>) -> Value {
     Value::Object(map.iter().filter(|(n, _)| keep(n)).map(|(n, v)| (n.clone(), v.clone())).collect())
 }
 
-fn one<'a>(world: &'a World, id: &str, message: &str) -> Result<&'a Message, Refusal> {
+fn one(world: &World, id: &str, message: &str) -> Result<Message, Refusal> {
     let (user, _) = mailbox(world, id)?;
-    let found = message_id(message).and_then(|id| world.messages.get(&id)).filter(|m| lies_in(m, user));
+    let found = message_id(message).and_then(|id| by_id(world, user, &id));
     found.ok_or_else(|| (404, "ErrorItemNotFound", "The specified object was not found in the store.".into()))
 }
 
 /// GET /users/{id}/messages/{message}.
 pub fn message(world: &World, id: &str, message: &str) -> Outcome {
-    Ok(Answer::json(200, &value(one(world, id, message)?)))
+    Ok(Answer::json(200, &value(&one(world, id, message)?)))
 }
 
 /// GET /users/{id}/messages/{message}/$value.
@@ -161,7 +182,7 @@ pub fn send(world: &mut World, request: &Request, id: &str) -> Outcome {
     for to in recipients {
         let number = world.choose_next("sendMail", &key);
         let message_id = format!("<{}@{}>", world.guid("sendMail", &number.to_string()), world.tenant.initial_domain);
-        mail::deliver(world, Side::Cloud, &from, &to, &message_id, &subject);
+        mail::submit(world, Side::Cloud, &from, &to, &message_id, &subject);
     }
     Ok(Answer::empty(202))
 }
