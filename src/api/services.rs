@@ -92,7 +92,7 @@ pub const PRIMITIVES: &[Primitive] = &[
         ],
         effect: Effect::Writes,
         way_back: "none: a raw call has no before-image",
-        example: "let someone = mailboxes::read(\"mailboxes.csv\").addresses[0];\ngraph::patch(`/users/${someone}`, #{ usageLocation: \"DE\" });",
+        example: "let someone = graph::get(\"/users?$select=id&$top=1\")[0];\ngraph::patch(`/users/${someone.id}`, #{ usageLocation: \"DE\" });",
         since: "0.1",
         methods_too: false,
         call: |call| graph_write(call, "PATCH"),

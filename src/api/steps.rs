@@ -94,7 +94,7 @@ pub const PRIMITIVES: &[Primitive] = &[
         failures: &[base::Kind::Auth, base::Kind::Unavailable],
         effect: Effect::Reads,
         way_back: "",
-        example: "let list = validate(mailboxes::read(\"mailboxes.csv\")).or_stop();\nprint(list.len);",
+        example: "domain::verify(project().domains);\nlet list = mailboxes::read(\"mailboxes.csv\");\ndirectory::synchronize(list);\nlist = validate(list).or_stop();\nprint(list.len);",
         since: "0.1",
         methods_too: false,
         call: |call| {

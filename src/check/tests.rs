@@ -1,3 +1,5 @@
+//! What the check of a script finds, and where.
+
 use super::*;
 
 fn problems(source: &str) -> Vec<Problem> {

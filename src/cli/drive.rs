@@ -25,6 +25,17 @@ pub(crate) enum End {
     Left,
 }
 
+/// Whether a script is free of faults; they are told all in one pass. Nothing
+/// has been started then.
+pub(crate) fn passes(context: &Context, script: &Script, library: &Library) -> bool {
+    let problems = crate::check::text(&script.name, &script.text, &library.fresh());
+    let faulty = problems.iter().any(|p| p.severity == crate::check::Severity::Error);
+    if faulty {
+        tell(context, &ScriptError::unchecked(&script.name, problems));
+    }
+    !faulty
+}
+
 /// Runs the script on a thread of its own.
 pub(crate) fn script(
     context: &Context,

@@ -40,6 +40,10 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
         Some(path) => Some(lists::list(context, path)?),
         None => None,
     };
+    let library = Library::new(vec![here.join("lib")]);
+    if !drive::passes(context, &script, &library) {
+        return Ok(code_of(Kind::Usage));
+    }
     folder::prepare(&args.out)?;
     let log = match &args.wire_log {
         Some(path) => Some(Arc::new(WireLog::create(path)?)),
@@ -79,7 +83,6 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
         seed: Some(args.world.seed),
     });
 
-    let library = Library::new(vec![here.join("lib")]);
     let end = drive::script(context, &runtime, &session, library, &script);
     let (code, failure) = match &end {
         End::Left => {
@@ -89,13 +92,13 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
         End::Done => (0, None),
         End::Failed(error) => (code_of(error.failure.kind), Some(error.failure.clone())),
     };
-    let never_ran = matches!(&end, End::Failed(error) if !error.problems.is_empty());
-    if never_ran {
-        return Ok(code);
-    }
     let control = control.ok_or_else(|| Failure::internal("a lab's profile without a control address"))?;
     let asked = runtime.block_on(ask_lab(&control));
     let (proof, counts, digest) = asked?;
+    if failure.is_some() && counts.requests.is_empty() {
+        // It ended before it asked anybody anything: there is nothing to report.
+        return Ok(code);
+    }
     let exit = exit_code(&proof, code);
     let end_note = Note { time: session.now(), what: What::Ended { ok: failure.is_none(), code: exit } };
     keeper.note(&end_note);

@@ -28,6 +28,10 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
             .hint("answer at the terminal, or name the texts with --approve"));
     }
     let project = project(&here, &args.profile, &profile, args.mailboxes.as_deref())?;
+    let library = Library::new(vec![here.join("lib")]);
+    if !drive::passes(context, &script, &library) {
+        return Ok(code_of(Kind::Usage));
+    }
     let log = match &args.wire_log {
         Some(path) => Some(Arc::new(WireLog::create(path)?)),
         None => None,
@@ -55,7 +59,6 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
     }))?;
     let session = opened.session;
     session.note(What::Began { script: script.name.clone(), profile: profile.name.clone(), seed: None });
-    let library = Library::new(vec![here.join("lib")]);
     let code = match drive::script(context, &runtime, &session, library, &script) {
         End::Left => {
             runtime.shutdown_background();
@@ -79,6 +82,13 @@ pub(crate) fn project(here: &Path, profile_path: &Path, profile: &Profile, list:
         Some(project) => project,
         None => {
             let domains: Vec<String> = profile.dns.zones.iter().map(|z| z.name.clone()).collect();
+            if domains.is_empty() {
+                return Err(Failure::new(
+                    Kind::Usage,
+                    "no mail domain is named, neither in stagepost.toml nor as a zone of the profile",
+                )
+                .hint("write a stagepost.toml with domains = [\"contoso.com\"]; see docs/project.md"));
+            }
             let mut project = environment::unwritten(&profile.name, "", &domains)?;
             if profile.kind == Behind::Lab {
                 project.usage_location.get_or_insert_with(|| "DE".to_owned());

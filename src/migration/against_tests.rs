@@ -1,3 +1,5 @@
+//! Rows against both directories: each rule by its smallest case.
+
 use super::*;
 
 fn person(name: &str) -> OnPremises {

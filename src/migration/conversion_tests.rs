@@ -1,3 +1,5 @@
+//! The conversion as a difference: end state, inverse, repetition.
+
 use proptest::prelude::*;
 
 use super::super::difference::{apply, difference};

@@ -1,3 +1,5 @@
+//! Lists as people really write them, and lists nobody should write.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::lines::Lines;
 use super::*;
 use crate::base::Clock;
+use crate::run::bare::{self, MemoryJournal};
 use crate::run::narrate::Keeper;
 
 fn session() -> (Arc<Session>, tokio::runtime::Runtime) {
@@ -19,8 +20,9 @@ fn session_and_keeper() -> (Arc<Session>, Arc<Keeper>, tokio::runtime::Runtime) 
         .build()
         .expect("a runtime can be built");
     let keeper = Arc::new(Keeper::default());
-    let session = Session::new(Clock::system(), keeper.clone(), runtime.handle().clone());
-    (Arc::new(session), keeper, runtime)
+    let session =
+        bare::session(Clock::system(), keeper.clone(), runtime.handle().clone(), Arc::new(MemoryJournal::default()));
+    (session, keeper, runtime)
 }
 
 fn transcript(input: &str) -> (String, u64) {
@@ -137,7 +139,8 @@ fn a_driven_clock_survives_a_cancelled_wait() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
     let keeper = Arc::new(Keeper::default());
     let clock = Clock::driven(Arc::new(Owner(0.into())), jiff::Timestamp::UNIX_EPOCH);
-    let session = Arc::new(Session::new(clock.clone(), keeper.clone(), runtime.handle().clone()));
+    let session =
+        bare::session(clock.clone(), keeper.clone(), runtime.handle().clone(), Arc::new(MemoryJournal::default()));
     let mut lines = Lines::new(session.clone(), Library::bundled_only(), 80);
     let setter = std::thread::spawn(move || {
         while keeper.notes().is_empty() {

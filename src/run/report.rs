@@ -152,9 +152,9 @@ impl Report {
         let mut failure = Failure::new(
             Kind::Findings,
             format!(
-                "{} found {} that concerns everybody: {}",
+                "{} found {} everybody: {}",
                 self.check,
-                plural(grave.len(), "thing", "things"),
+                plural(grave.len(), "thing that concerns", "things that concern"),
                 first.message
             ),
         )

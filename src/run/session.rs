@@ -147,12 +147,15 @@ impl Session {
         self.cancel.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A new cancellation for the next line of a prompt; the one before stays
-    /// set for whatever still holds it.
+    /// Replaces a cancellation that was set by a fresh one and answers it; one
+    /// that is not set stays. Only a prompt does this, between two lines: whatever
+    /// still holds the old one ends.
     pub fn fresh_cancel(&self) -> Cancel {
-        let fresh = Cancel::new();
-        *self.cancel.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
-        fresh
+        let mut held = self.cancel.write().unwrap_or_else(PoisonError::into_inner);
+        if held.is_cancelled() {
+            *held = Cancel::new();
+        }
+        held.clone()
     }
 
     /// The journal.

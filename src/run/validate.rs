@@ -10,7 +10,7 @@ use super::recipients;
 use super::report::{Report, plural};
 use super::session::Session;
 use crate::base::Result;
-use crate::migration::against::{self, OnPremises};
+use crate::migration::against::{self, Aside, OnPremises};
 use crate::migration::list::Mailboxes;
 use crate::wire::attributes::address_key;
 use crate::wire::invoke::{Param, get, text_of};
@@ -43,13 +43,24 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
     if !checked.done.is_empty() {
         report.info("", format!("{} already", plural(checked.done.len(), "mailbox has moved", "mailboxes have moved")));
     }
+    let mut shared: BTreeMap<&str, Vec<Aside>> = BTreeMap::new();
     for fault in checked.aside {
         if fault.everybody {
-            report.error(&fault.address, fault.reason, &fault.remedy);
-        } else {
-            session.leave(&fault.address, &fault.reason)?;
-            report.aside(&fault.address, fault.reason, &fault.remedy);
-            aside.insert(fault.address.to_lowercase());
+            shared.entry(fault.rule).or_default().push(fault);
+            continue;
+        }
+        session.leave(&fault.address, &fault.reason)?;
+        report.aside(&fault.address, fault.reason, &fault.remedy);
+        aside.insert(fault.address.to_lowercase());
+    }
+    // The same fault in every row is one fault, of the environment.
+    for faults in shared.values() {
+        if let Some(first) = faults.first() {
+            let more = match faults.len() {
+                1 => String::new(),
+                n => format!(", and so {} more", plural(n - 1, "row", "rows")),
+            };
+            report.error(&first.address, format!("{}{more}", first.reason), &first.remedy);
         }
     }
     let left = list.without(&aside);

@@ -9,6 +9,8 @@ use crate::support::{LabProcess, code, run, told};
 #[test]
 fn every_example_of_every_primitive_runs() {
     let lab = LabProcess::start(&["--make", "12"]);
+    std::fs::copy(lab.folder().join("lab/mailboxes.csv"), lab.folder().join("mailboxes.csv"))
+        .expect("the lab laid its list there");
     lab.post("/snapshot", &json!({"name": "fresh"}));
     let mut broken = Vec::new();
     for primitive in api::all() {
@@ -64,7 +66,8 @@ fn the_readme_names_both_commands_and_every_verb_it_shows_exists() {
     assert!(text.contains("cargo run --release -- rehearse"));
     assert!(text.contains("tests/run"));
     let folder = crate::support::folder();
-    for line in text.lines().map(str::trim_start) {
+    let commands = blocks(&text, "sh").join("\n");
+    for line in commands.lines().map(str::trim_start) {
         let Some(rest) = line.strip_prefix("stagepost ").or_else(|| line.strip_prefix("cargo run --release -- "))
         else {
             continue;

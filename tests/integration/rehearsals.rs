@@ -22,7 +22,9 @@ fn a_calm_rehearsal_moves_everybody() {
     let output = rehearse(at.path(), &["--make", "60", "--wire-log", "wire.jsonl"]);
     assert_eq!(code(&output), 0, "{}", told(&output));
     let page = std::fs::read_to_string(at.path().join("report/report.html")).expect("the report was written");
-    assert!(page.starts_with("<!DOCTYPE html>") && !page.contains("<script src") && !page.contains("<link"));
+    assert!(
+        page.to_lowercase().starts_with("<!doctype html>") && !page.contains("<script src") && !page.contains("<link")
+    );
     wire_log_is_what_the_vendor_would_see(&at.path().join("wire.jsonl"));
 }
 
@@ -50,11 +52,7 @@ fn wire_log_is_what_the_vendor_would_see(path: &Path) {
         assert!(!url.contains("127.0.0.1"), "{url}");
         if service == "exchange" {
             assert!(url.starts_with("https://outlook.office365.com/adminapi/"), "{url}");
-            assert_eq!(
-                exchange["request_headers"]["authorization"].as_str().map(|a| a.contains("***")),
-                Some(true),
-                "{line}"
-            );
+            assert_eq!(exchange["request_headers"]["Authorization"], "***", "{line}");
         }
         let input = &exchange["request_body"]["CmdletInput"];
         if input["CmdletName"] == "New-MigrationBatch" {
@@ -178,4 +176,30 @@ fn a_second_run_of_a_finished_script_writes_nothing() {
     let second = run(lab.folder(), &["run", "staged", "--profile", "lab/profile.toml", "--yes"]);
     assert_eq!(code(&second), 0, "{}", told(&second));
     assert_eq!(lab.get("/proof")["writes"], before);
+}
+
+#[test]
+fn a_lab_talks_to_clients_that_are_not_stagepost() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let lab = LabProcess::start(&["--make", "3"]);
+    let stream = std::net::TcpStream::connect(lab.address("mail.contoso.test:25")).expect("it listens");
+    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+    let mut writer = stream;
+    let mut say = |line: &str| {
+        if !line.is_empty() {
+            writer.write_all(format!("{line}\r\n").as_bytes()).expect("it reads");
+        }
+        loop {
+            let mut answer = String::new();
+            reader.read_line(&mut answer).expect("it answers");
+            if answer.as_bytes().get(3) != Some(&b'-') {
+                return answer;
+            }
+        }
+    };
+    assert!(say("").starts_with("220 "));
+    assert!(say("EHLO somebody.example").starts_with("250"));
+    assert!(say("MAIL FROM:<kim@outside.example>").starts_with("250"));
+    assert!(say("RCPT TO:<nobody@outside.example>").starts_with("55"), "an old server is no open relay");
+    assert!(say("QUIT").starts_with("221"));
 }

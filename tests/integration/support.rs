@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -92,14 +92,9 @@ impl LabProcess {
         self.folder.path()
     }
 
-    /// Path of the profile.
-    pub fn profile(&self) -> PathBuf {
-        self.folder.path().join("lab/profile.toml")
-    }
-
     /// Where a name of the profile is served: `127.0.0.1:port`.
     pub fn address(&self, name: &str) -> String {
-        let text = std::fs::read_to_string(self.profile()).expect("the profile is there");
+        let text = std::fs::read_to_string(self.folder.path().join("lab/profile.toml")).expect("the profile is there");
         let profile: toml::Value = toml::from_str(&text).expect("the profile is TOML");
         profile["map"][name].as_str().unwrap_or_else(|| panic!("{name} is not mapped")).to_owned()
     }

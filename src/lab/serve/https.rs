@@ -159,12 +159,9 @@ pub async fn answer(state: &State, request: &Request) -> Option<Answer> {
         return Some(Answer::text(421, "text/plain", format!("no service of this lab is called {}", request.host)));
     };
     let label = match service {
-        Service::Entra => Label {
-            service: "entra",
-            operation: "token".into(),
-            object: request.path.clone(),
-            writes: false,
-        },
+        Service::Entra => {
+            Label { service: "entra", operation: "token".into(), object: request.path.clone(), writes: false }
+        }
         Service::Exchange => exchange::label(request),
         Service::Graph => graph::label(request),
         Service::AutodiscoverOld | Service::AutodiscoverCloud => autodiscover::label(request),
@@ -176,9 +173,7 @@ pub async fn answer(state: &State, request: &Request) -> Option<Answer> {
     let mut world = state.lock();
     world.count(label.service, &label.operation);
     let trouble = match service {
-        Service::Exchange | Service::Graph => {
-            trouble::http(&mut world, label.service, &label.object, label.writes)
-        }
+        Service::Exchange | Service::Graph => trouble::http(&mut world, label.service, &label.object, label.writes),
         _ => Trouble::None,
     };
     match trouble {

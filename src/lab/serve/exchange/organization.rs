@@ -96,7 +96,8 @@ pub fn outbound_connectors(call: &mut Call<'_>) -> Outcome {
 fn connectors(call: &mut Call<'_>, outbound: bool) -> Outcome {
     let identity = call.arguments.text("Identity");
     let all = call.world.tenant.connectors.iter().filter(|c| c.outbound == outbound);
-    let rows: Vec<Value> = all.filter(|c| identity.is_none_or(|i| c.name.eq_ignore_ascii_case(i))).map(connector).collect();
+    let rows: Vec<Value> =
+        all.filter(|c| identity.is_none_or(|i| c.name.eq_ignore_ascii_case(i))).map(connector).collect();
     match (identity, rows.is_empty()) {
         (Some(identity), true) => Err(not_found(identity)),
         _ => Ok(Output::rows(rows)),

@@ -144,7 +144,8 @@ fn row(user: &CloudUser) -> Value {
 /// Get-MailboxStatistics.
 pub fn mailbox_statistics(call: &mut Call<'_>) -> Outcome {
     let identity = call.arguments.text("Identity").unwrap_or_default();
-    let user = call.world.tenant.users.values().find(|u| matches!(u.recipient, Recipient::Mailbox(_)) && is(u, identity));
+    let user =
+        call.world.tenant.users.values().find(|u| matches!(u.recipient, Recipient::Mailbox(_)) && is(u, identity));
     let (user, mailbox) = user.and_then(|u| Some((u, mailbox(u)?))).ok_or_else(|| not_found(identity))?;
     Ok(Output::rows(vec![json!({
         "DisplayName": user.display_name,
@@ -249,7 +250,9 @@ fn conditions(filter: &str) -> Result<Vec<Condition>, Refusal> {
     let bad = || {
         refuse(
             "ParsingException",
-            format!("Cannot process argument transformation on parameter 'Filter'. Invalid filter syntax: \"{filter}\"."),
+            format!(
+                "Cannot process argument transformation on parameter 'Filter'. Invalid filter syntax: \"{filter}\"."
+            ),
         )
     };
     let mut rest = filter.trim();

@@ -114,8 +114,7 @@ pub fn messages(world: &World, request: &Request, id: &str) -> Outcome {
         None => all(world, user),
     };
     let select = request.option("$select");
-    let rows: Vec<Value> =
-        found.iter().skip(skip).take(top).map(|m| selected(&value(m), select.as_deref())).collect();
+    let rows: Vec<Value> = found.iter().skip(skip).take(top).map(|m| selected(&value(m), select.as_deref())).collect();
     let next = skip + rows.len();
     let mut body = json!({"@odata.context": context("users/messages"), "value": rows});
     if next < found.len() && next > skip {
