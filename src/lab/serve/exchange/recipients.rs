@@ -3,13 +3,12 @@
 //! What is mastered on premises cannot be set here; the refusal is the
 //! service's. Filters are understood as far as equality and wildcards go.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::batches::date;
 use super::{Call, Outcome, Output, Refusal, not_found, refuse};
 use crate::lab::world::{CloudUser, Mailbox, Recipient};
+use crate::lab::{World, index};
 use crate::wire::attributes::address_key;
 use crate::wire::guid::Guid;
 use crate::wire::invoke::{get, text_of};
@@ -48,12 +47,13 @@ fn list(call: &mut Call<'_>, wanted: impl Fn(&CloudUser) -> bool) -> Outcome {
         None => Vec::new(),
     };
     let identity = call.arguments.text("Identity");
-    let mut rows: Vec<Value> = call
-        .world
-        .tenant
-        .users
-        .values()
-        .filter(|u| wanted(u) && identity.is_none_or(|i| is(u, i)))
+    let users = match identity {
+        Some(identity) => named(call.world, identity),
+        None => call.world.tenant.users.values().collect(),
+    };
+    let mut rows: Vec<Value> = users
+        .into_iter()
+        .filter(|u| wanted(u))
         .map(row)
         .filter(|row| conditions.iter().all(|c| c.holds(row)))
         .collect();
@@ -68,8 +68,17 @@ fn list(call: &mut Call<'_>, wanted: impl Fn(&CloudUser) -> bool) -> Outcome {
     }
 }
 
+/// The users that an identity names; an address is looked up, the rest is read
+/// through.
+fn named<'a>(world: &'a World, identity: &str) -> Vec<&'a CloudUser> {
+    match index::cloud_user(world, identity) {
+        Some(id) => world.tenant.users.get(&id).into_iter().collect(),
+        None => world.tenant.users.values().filter(|u| is(u, identity)).collect(),
+    }
+}
+
 /// Whether an identity names a user: address, UPN, alias, name or GUID.
-pub fn is(user: &CloudUser, identity: &str) -> bool {
+fn is(user: &CloudUser, identity: &str) -> bool {
     if let Some(guid) = Guid::parse(identity) {
         return user.id == guid || mailbox(user).is_some_and(|m| m.guid == guid);
     }
@@ -144,7 +153,7 @@ fn row(user: &CloudUser) -> Value {
 /// Get-MailboxStatistics.
 pub fn mailbox_statistics(call: &mut Call<'_>) -> Outcome {
     let identity = call.arguments.text("Identity").unwrap_or_default();
-    let user = call.world.tenant.users.values().find(|u| matches!(u.recipient, Recipient::Mailbox(_)) && is(u, identity));
+    let user = named(call.world, identity).into_iter().find(|u| matches!(u.recipient, Recipient::Mailbox(_)));
     let (user, mailbox) = user.and_then(|u| Some((u, mailbox(u)?))).ok_or_else(|| not_found(identity))?;
     Ok(Output::rows(vec![json!({
         "DisplayName": user.display_name,
@@ -158,15 +167,8 @@ pub fn mailbox_statistics(call: &mut Call<'_>) -> Outcome {
 /// Set-Mailbox: its type, and a refusal for everything that is synchronized.
 pub fn set_mailbox(call: &mut Call<'_>) -> Outcome {
     let identity = call.arguments.text("Identity").unwrap_or_default().to_owned();
-    let found: BTreeSet<Guid> = call
-        .world
-        .tenant
-        .users
-        .values()
-        .filter(|u| matches!(u.recipient, Recipient::Mailbox(_)) && is(u, &identity))
-        .map(|u| u.id)
-        .collect();
-    let id = found.first().copied().ok_or_else(|| not_found(&identity))?;
+    let found = named(call.world, &identity).into_iter().find(|u| matches!(u.recipient, Recipient::Mailbox(_)));
+    let id = found.map(|u| u.id).ok_or_else(|| not_found(&identity))?;
     for name in ["EmailAddresses", "HiddenFromAddressListsEnabled", "DisplayName", "Alias", "WindowsEmailAddress"] {
         if call.arguments.has(name) {
             return Err(mastered_elsewhere(&identity, name));

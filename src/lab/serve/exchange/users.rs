@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::batches::{date, find, summary};
 use super::{Call, Outcome, Output, not_found};
-use crate::lab::World;
+use crate::lab::{World, index};
 use crate::lab::world::{Batch, CloudUser, MigrationRow, Recipient};
-use crate::wire::attributes::address_key;
 use crate::wire::guid::Guid;
 
 /// Get-MigrationUser.
@@ -50,12 +49,9 @@ fn is(user: &MigrationRow, identity: &str) -> bool {
     user.address.eq_ignore_ascii_case(identity) || Guid::parse(identity) == Some(user.guid)
 }
 
-/// The cloud user with this address as its mail address.
+/// The cloud user that holds this address.
 fn cloud_user<'a>(world: &'a World, address: &str) -> Option<&'a CloudUser> {
-    world.tenant.users.values().find(|u| u.mail.eq_ignore_ascii_case(address)).or_else(|| {
-        let wanted = address_key(address);
-        world.tenant.users.values().find(|u| u.proxies.iter().any(|p| address_key(p) == wanted))
-    })
+    index::cloud_user(world, address).and_then(|id| world.tenant.users.get(&id))
 }
 
 fn mailbox_guid(user: Option<&CloudUser>) -> Option<Guid> {
