@@ -51,20 +51,19 @@ fn list(call: &mut Call<'_>, wanted: impl Fn(&CloudUser) -> bool) -> Outcome {
         Some(identity) => named(call.world, identity),
         None => call.world.tenant.users.values().collect(),
     };
-    let mut rows: Vec<Value> = users
-        .into_iter()
-        .filter(|u| wanted(u))
-        .map(row)
-        .filter(|row| conditions.iter().all(|c| c.holds(row)))
-        .collect();
-    rows.sort_by_key(|r| text_of(get(r, "Name")).to_lowercase());
-    match (identity, rows.len()) {
+    let holds = |user: &CloudUser| conditions.is_empty() || {
+        let row = row(user);
+        conditions.iter().all(|c| c.holds(&row))
+    };
+    let mut users: Vec<&CloudUser> = users.into_iter().filter(|u| wanted(u) && holds(u)).collect();
+    users.sort_by_cached_key(|u| u.alias.to_lowercase());
+    match (identity, users.len()) {
         (Some(identity), 0) => Err(not_found(identity)),
         (Some(identity), 2..) => Err(refuse(
             "ManagementObjectAmbiguousException",
             format!("The operation couldn't be performed because '{identity}' matches multiple entries."),
         )),
-        _ => Ok(Output::rows(rows)),
+        _ => Ok(call.show(users, row)),
     }
 }
 
@@ -192,7 +191,7 @@ pub fn set_mailbox(call: &mut Call<'_>) -> Outcome {
     };
     if !changed {
         let text = format!("The command completed successfully but no settings of '{identity}' have been modified.");
-        return Ok(Output { rows: Vec::new(), warnings: vec![text] });
+        return Ok(Output::warned(vec![text]));
     }
     call.world.wrote("exchange", &address, "mailbox-type");
     call.world.event(&address, "mailbox_type", kind);

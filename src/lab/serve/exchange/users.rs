@@ -20,7 +20,7 @@ pub fn get(call: &mut Call<'_>) -> Outcome {
         None => None,
     };
     let guid = arguments.text("MailboxGuid").and_then(Guid::parse);
-    let mut rows = Vec::new();
+    let mut users = Vec::new();
     for (key, found) in &world.tenant.batches {
         if batch.as_ref().is_some_and(|b| b != key) {
             continue;
@@ -32,16 +32,15 @@ pub fn get(call: &mut Call<'_>) -> Outcome {
             {
                 continue;
             }
-            let cloud = cloud_user(world, &user.address);
-            if guid.is_some() && mailbox_guid(cloud) != guid {
+            if guid.is_some() && mailbox_guid(cloud_user(world, &user.address)) != guid {
                 continue;
             }
-            rows.push(row(found, user, cloud));
+            users.push((found, user));
         }
     }
-    match (identity, rows.is_empty()) {
+    match (identity, users.is_empty()) {
         (Some(identity), true) => Err(not_found(identity)),
-        _ => Ok(Output::rows(rows)),
+        _ => Ok(call.show(users, |(batch, user)| row(batch, user, cloud_user(world, &user.address)))),
     }
 }
 
