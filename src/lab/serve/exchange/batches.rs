@@ -86,7 +86,7 @@ pub fn new(call: &mut Call<'_>) -> Outcome {
         begin(call.world, &key, &name);
     }
     let batch = call.world.tenant.batches.get(&key).ok_or_else(|| not_found(&name))?;
-    Ok(Output { rows: vec![row(batch, &file.warnings)], warnings: file.warnings })
+    Ok(Output { rows: vec![row(batch, &file.warnings)], warnings: file.warnings, total: None })
 }
 
 fn new_row(world: &World, batch: Guid, address: &str) -> MigrationRow {
@@ -225,7 +225,7 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
             batch.rows = rows;
         }
         call.world.wrote("exchange", &name, "batch-set");
-        return Ok(Output { rows: Vec::new(), warnings: file.warnings });
+        return Ok(Output::warned(file.warnings));
     }
     let settings =
         call.arguments.names().filter(|n| !["Identity", "Confirm", "WhatIf", "Partition"].contains(n)).count();
@@ -234,7 +234,7 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
     } else {
         Vec::new()
     };
-    Ok(Output { rows: Vec::new(), warnings })
+    Ok(Output::warned(warnings))
 }
 
 fn add_users(call: &mut Call<'_>, key: &str, name: &str) -> Outcome {
@@ -258,7 +258,7 @@ fn add_users(call: &mut Call<'_>, key: &str, name: &str) -> Outcome {
         call.world.wrote("exchange", name, "batch-set");
         call.world.event(name, "batch_users_added", format!("{added} rows"));
     }
-    Ok(Output { rows: Vec::new(), warnings: file.warnings })
+    Ok(Output::warned(file.warnings))
 }
 
 /// No text of the service is published for an illegal verb; this is the lab's.

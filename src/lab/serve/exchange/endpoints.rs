@@ -173,7 +173,7 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
     let changed = row(&endpoint) != row(&old) || credential.is_some();
     if !changed {
         let text = format!("The command completed successfully but no settings of '{identity}' have been modified.");
-        return Ok(Output { rows: Vec::new(), warnings: vec![text] });
+        return Ok(Output::warned(vec![text]));
     }
     let name = endpoint.name.clone();
     call.world.tenant.endpoints.insert(key, endpoint);

@@ -35,6 +35,27 @@ struct Call<'a> {
     world: &'a mut World,
     state: &'a State,
     arguments: Arguments,
+    /// Rows that are shown, and how many there may be in all.
+    window: Window,
+}
+
+/// The part of the rows that an answer carries.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    skip: usize,
+    page: usize,
+    limit: Option<usize>,
+}
+
+impl Call<'_> {
+    /// Makes rows of just those items that this answer shows.
+    fn show<T>(&self, items: Vec<T>, row: impl Fn(T) -> Value) -> Output {
+        let Window { skip, page, limit } = self.window;
+        let total = limit.map_or(items.len(), |l| l.min(items.len()));
+        let warnings = if total < items.len() { vec![truncated(total)] } else { Vec::new() };
+        let rows = items.into_iter().take(total).skip(skip).take(page).map(row).collect();
+        Output { rows, warnings, total: Some(total) }
+    }
 }
 
 /// What a cmdlet gives back.
@@ -42,11 +63,17 @@ struct Call<'a> {
 struct Output {
     rows: Vec<Value>,
     warnings: Vec<String>,
+    /// Of how many the rows are the part to show; `None`: they are all.
+    total: Option<usize>,
 }
 
 impl Output {
     fn rows(rows: Vec<Value>) -> Output {
-        Output { rows, warnings: Vec::new() }
+        Output { rows, ..Output::default() }
+    }
+
+    fn warned(warnings: Vec<String>) -> Output {
+        Output { warnings, ..Output::default() }
     }
 }
 
@@ -213,11 +240,9 @@ fn invoke(state: &State, world: &mut World, key: &ModuleKey, request: &Request) 
         None if cmdlet.parameters.iter().any(|p| p.name == "ResultSize") => Some(PAGE),
         None => None,
     };
-    match (cmdlet.run)(&mut Call { world, state, arguments }) {
-        Ok(mut output) => {
-            truncate(&mut output, limit);
-            Answer::json(200, &page_of(request, output, skip, page))
-        }
+    let window = Window { skip, page, limit };
+    match (cmdlet.run)(&mut Call { world, state, arguments, window }) {
+        Ok(output) => Answer::json(200, &page_of(request, output, window)),
         Err(refusal) => {
             let json_detail =
                 ["json", "clixml"].iter().any(|f| f.eq_ignore_ascii_case(request.get("x-responseformat")));
@@ -268,27 +293,31 @@ fn context() -> &'static str {
     "https://outlook.office365.com/adminapi/beta/$metadata#Collection(Exchange.GenericHashTable)"
 }
 
-fn truncate(output: &mut Output, limit: Option<usize>) {
-    let Some(limit) = limit else { return };
-    if output.rows.len() > limit {
-        output.rows.truncate(limit);
-        output.warnings.push(format!(
-            "There are more results available than are currently displayed. To view them, increase the value for the \
-             ResultSize parameter. Only the first {limit} items were returned."
-        ));
-    }
+fn truncated(limit: usize) -> String {
+    format!(
+        "There are more results available than are currently displayed. To view them, increase the value for the \
+         ResultSize parameter. Only the first {limit} items were returned."
+    )
 }
 
-fn page_of(request: &Request, output: Output, skip: usize, page: usize) -> Value {
+fn page_of(request: &Request, mut output: Output, window: Window) -> Value {
+    let Window { skip, page, limit } = window;
+    let (rows, total) = match output.total {
+        Some(total) => (output.rows, total),
+        None => {
+            let total = limit.map_or(output.rows.len(), |l| l.min(output.rows.len()));
+            if total < output.rows.len() {
+                output.warnings.push(truncated(total));
+            }
+            (output.rows.into_iter().take(total).skip(skip).take(page).collect(), total)
+        }
+    };
     let mut body = Map::new();
     body.insert("@odata.context".into(), json!(context()));
     if !output.warnings.is_empty() {
         body.insert("@adminapi.warnings".into(), json!(output.warnings));
     }
-    let total = output.rows.len();
     let select = request.option("$select");
-    let rows: Vec<Value> =
-        output.rows.into_iter().skip(skip).take(page).map(|row| selected(row, select.as_deref())).collect();
     let next = skip + rows.len();
     if next < total && !rows.is_empty() {
         let mut link = format!("https://{}{}?$skiptoken={next}-{}", request.host, request.path, body_mark(request));
@@ -297,6 +326,7 @@ fn page_of(request: &Request, output: Output, skip: usize, page: usize) -> Value
         }
         body.insert("@odata.nextLink".into(), json!(link));
     }
+    let rows = rows.into_iter().map(|row| selected(row, select.as_deref())).collect();
     body.insert("value".into(), Value::Array(rows));
     Value::Object(body)
 }

@@ -78,7 +78,7 @@ pub fn set_accepted_domain(call: &mut Call<'_>) -> Outcome {
         _ => {
             let text =
                 format!("The command completed successfully but no settings of '{identity}' have been modified.");
-            Ok(Output { rows: Vec::new(), warnings: vec![text] })
+            Ok(Output::warned(vec![text]))
         }
     }
 }

@@ -3,13 +3,12 @@
 //! What is mastered on premises cannot be set here; the refusal is the
 //! service's. Filters are understood as far as equality and wildcards go.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::batches::date;
 use super::{Call, Outcome, Output, Refusal, not_found, refuse};
 use crate::lab::world::{CloudUser, Mailbox, Recipient};
+use crate::lab::{World, index};
 use crate::wire::attributes::address_key;
 use crate::wire::guid::Guid;
 use crate::wire::invoke::{get, text_of};
@@ -48,28 +47,39 @@ fn list(call: &mut Call<'_>, wanted: impl Fn(&CloudUser) -> bool) -> Outcome {
         None => Vec::new(),
     };
     let identity = call.arguments.text("Identity");
-    let mut rows: Vec<Value> = call
-        .world
-        .tenant
-        .users
-        .values()
-        .filter(|u| wanted(u) && identity.is_none_or(|i| is(u, i)))
-        .map(row)
-        .filter(|row| conditions.iter().all(|c| c.holds(row)))
-        .collect();
-    rows.sort_by_key(|r| text_of(get(r, "Name")).to_lowercase());
-    match (identity, rows.len()) {
+    let users = match identity {
+        Some(identity) => named(call.world, identity),
+        None => call.world.tenant.users.values().collect(),
+    };
+    let holds = |user: &CloudUser| {
+        conditions.is_empty() || {
+            let row = row(user);
+            conditions.iter().all(|c| c.holds(&row))
+        }
+    };
+    let mut users: Vec<&CloudUser> = users.into_iter().filter(|u| wanted(u) && holds(u)).collect();
+    users.sort_by_cached_key(|u| u.alias.to_lowercase());
+    match (identity, users.len()) {
         (Some(identity), 0) => Err(not_found(identity)),
         (Some(identity), 2..) => Err(refuse(
             "ManagementObjectAmbiguousException",
             format!("The operation couldn't be performed because '{identity}' matches multiple entries."),
         )),
-        _ => Ok(Output::rows(rows)),
+        _ => Ok(call.show(users, row)),
+    }
+}
+
+/// The users that an identity names; an address is looked up, the rest is read
+/// through.
+fn named<'a>(world: &'a World, identity: &str) -> Vec<&'a CloudUser> {
+    match index::cloud_user(world, identity) {
+        Some(id) => world.tenant.users.get(&id).into_iter().collect(),
+        None => world.tenant.users.values().filter(|u| is(u, identity)).collect(),
     }
 }
 
 /// Whether an identity names a user: address, UPN, alias, name or GUID.
-pub fn is(user: &CloudUser, identity: &str) -> bool {
+fn is(user: &CloudUser, identity: &str) -> bool {
     if let Some(guid) = Guid::parse(identity) {
         return user.id == guid || mailbox(user).is_some_and(|m| m.guid == guid);
     }
@@ -144,8 +154,7 @@ fn row(user: &CloudUser) -> Value {
 /// Get-MailboxStatistics.
 pub fn mailbox_statistics(call: &mut Call<'_>) -> Outcome {
     let identity = call.arguments.text("Identity").unwrap_or_default();
-    let user =
-        call.world.tenant.users.values().find(|u| matches!(u.recipient, Recipient::Mailbox(_)) && is(u, identity));
+    let user = named(call.world, identity).into_iter().find(|u| matches!(u.recipient, Recipient::Mailbox(_)));
     let (user, mailbox) = user.and_then(|u| Some((u, mailbox(u)?))).ok_or_else(|| not_found(identity))?;
     Ok(Output::rows(vec![json!({
         "DisplayName": user.display_name,
@@ -159,15 +168,8 @@ pub fn mailbox_statistics(call: &mut Call<'_>) -> Outcome {
 /// Set-Mailbox: its type, and a refusal for everything that is synchronized.
 pub fn set_mailbox(call: &mut Call<'_>) -> Outcome {
     let identity = call.arguments.text("Identity").unwrap_or_default().to_owned();
-    let found: BTreeSet<Guid> = call
-        .world
-        .tenant
-        .users
-        .values()
-        .filter(|u| matches!(u.recipient, Recipient::Mailbox(_)) && is(u, &identity))
-        .map(|u| u.id)
-        .collect();
-    let id = found.first().copied().ok_or_else(|| not_found(&identity))?;
+    let found = named(call.world, &identity).into_iter().find(|u| matches!(u.recipient, Recipient::Mailbox(_)));
+    let id = found.map(|u| u.id).ok_or_else(|| not_found(&identity))?;
     for name in ["EmailAddresses", "HiddenFromAddressListsEnabled", "DisplayName", "Alias", "WindowsEmailAddress"] {
         if call.arguments.has(name) {
             return Err(mastered_elsewhere(&identity, name));
@@ -191,7 +193,7 @@ pub fn set_mailbox(call: &mut Call<'_>) -> Outcome {
     };
     if !changed {
         let text = format!("The command completed successfully but no settings of '{identity}' have been modified.");
-        return Ok(Output { rows: Vec::new(), warnings: vec![text] });
+        return Ok(Output::warned(vec![text]));
     }
     call.world.wrote("exchange", &address, "mailbox-type");
     call.world.event(&address, "mailbox_type", kind);

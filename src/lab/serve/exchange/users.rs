@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::batches::{date, find, summary};
 use super::{Call, Outcome, Output, not_found};
-use crate::lab::World;
 use crate::lab::world::{Batch, CloudUser, MigrationRow, Recipient};
-use crate::wire::attributes::address_key;
+use crate::lab::{World, index};
 use crate::wire::guid::Guid;
 
 /// Get-MigrationUser.
@@ -21,7 +20,7 @@ pub fn get(call: &mut Call<'_>) -> Outcome {
         None => None,
     };
     let guid = arguments.text("MailboxGuid").and_then(Guid::parse);
-    let mut rows = Vec::new();
+    let mut users = Vec::new();
     for (key, found) in &world.tenant.batches {
         if batch.as_ref().is_some_and(|b| b != key) {
             continue;
@@ -33,16 +32,15 @@ pub fn get(call: &mut Call<'_>) -> Outcome {
             {
                 continue;
             }
-            let cloud = cloud_user(world, &user.address);
-            if guid.is_some() && mailbox_guid(cloud) != guid {
+            if guid.is_some() && mailbox_guid(cloud_user(world, &user.address)) != guid {
                 continue;
             }
-            rows.push(row(found, user, cloud));
+            users.push((found, user));
         }
     }
-    match (identity, rows.is_empty()) {
+    match (identity, users.is_empty()) {
         (Some(identity), true) => Err(not_found(identity)),
-        _ => Ok(Output::rows(rows)),
+        _ => Ok(call.show(users, |(batch, user)| row(batch, user, cloud_user(world, &user.address)))),
     }
 }
 
@@ -50,12 +48,9 @@ fn is(user: &MigrationRow, identity: &str) -> bool {
     user.address.eq_ignore_ascii_case(identity) || Guid::parse(identity) == Some(user.guid)
 }
 
-/// The cloud user with this address as its mail address.
+/// The cloud user that holds this address.
 fn cloud_user<'a>(world: &'a World, address: &str) -> Option<&'a CloudUser> {
-    world.tenant.users.values().find(|u| u.mail.eq_ignore_ascii_case(address)).or_else(|| {
-        let wanted = address_key(address);
-        world.tenant.users.values().find(|u| u.proxies.iter().any(|p| address_key(p) == wanted))
-    })
+    index::cloud_user(world, address).and_then(|id| world.tenant.users.get(&id))
 }
 
 fn mailbox_guid(user: Option<&CloudUser>) -> Option<Guid> {
