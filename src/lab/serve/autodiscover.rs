@@ -111,7 +111,9 @@ mod tests {
     #[test]
     fn a_mailbox_opens_here_and_a_mail_user_is_sent_on() {
         let state = State::new(small::world());
-        assert!(matches!(ask(&state, "Ann@contoso.test"), Some(wire::Answer::Settings { rpc_proxy, .. }) if rpc_proxy == "mail.contoso.test"));
+        assert!(
+            matches!(ask(&state, "Ann@contoso.test"), Some(wire::Answer::Settings { rpc_proxy, .. }) if rpc_proxy == "mail.contoso.test")
+        );
         {
             let mut world = state.lock();
             let entry = world.directory.values_mut().find(|o| o.entry.text("cn").as_deref() == Some("ann"));

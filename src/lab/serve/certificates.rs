@@ -27,9 +27,7 @@ pub struct Certificates {
 /// # Errors
 /// A name cannot stand in a certificate.
 pub fn make(names: &[String]) -> Result<Certificates, Failure> {
-    let bad = |e: &dyn std::fmt::Display| {
-        Failure::internal(format!("the lab's certificate could not be made: {e}"))
-    };
+    let bad = |e: &dyn std::fmt::Display| Failure::internal(format!("the lab's certificate could not be made: {e}"));
     let mut params = CertificateParams::new(Vec::<String>::new()).map_err(|e| bad(&e))?;
     params.distinguished_name.push(DnType::CommonName, "stagepost rehearsal lab");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

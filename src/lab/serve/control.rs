@@ -25,7 +25,9 @@ pub fn answer(state: &State, request: &Request) -> Answer {
         ("POST", "/snapshot") => snapshot(state, request),
         ("POST", "/restore") => restore(state, request),
         ("POST", "/faults") => faults(state, request),
-        (_, "/clock" | "/clock/advance" | "/count" | "/digest" | "/events" | "/proof" | "/world") => wrong(405, "GET, or POST to advance"),
+        (_, "/clock" | "/clock/advance" | "/count" | "/digest" | "/events" | "/proof" | "/world") => {
+            wrong(405, "GET, or POST to advance")
+        }
         (_, "/snapshot" | "/restore" | "/faults") => wrong(405, "POST only"),
         _ => wrong(404, "no such call; see `stagepost lab --help`"),
     }
@@ -104,8 +106,11 @@ fn world(world: &World) -> Value {
         .directory
         .values()
         .map(|object| {
-            let mut entry: Map<String, Value> =
-                object.entry.iter().map(|(name, values)| (name.to_owned(), json!(values.iter().map(|v| shown(v)).collect::<Vec<_>>()))).collect();
+            let mut entry: Map<String, Value> = object
+                .entry
+                .iter()
+                .map(|(name, values)| (name.to_owned(), json!(values.iter().map(|v| shown(v)).collect::<Vec<_>>())))
+                .collect();
             entry.insert("objectGUID".into(), json!([object.guid.to_string()]));
             entry.insert("uSNChanged".into(), json!([object.usn.to_string()]));
             (object.entry.dn.clone(), Value::Object(entry))

@@ -114,14 +114,16 @@ fn token(world: &mut World, cloud: &Cloud, tenant: &str, request: &Request) -> R
         return Err(refuse(401, "invalid_client", 7000215, text));
     }
     let token = issue(world, &resource);
-    let body = json!({"token_type": "Bearer", "expires_in": TOKEN_LIFE, "ext_expires_in": TOKEN_LIFE, "access_token": token});
+    let body =
+        json!({"token_type": "Bearer", "expires_in": TOKEN_LIFE, "ext_expires_in": TOKEN_LIFE, "access_token": token});
     Ok(Answer::json(200, &body))
 }
 
 /// The host that a scope names, if it is one of ours.
 fn resource_of(cloud: &Cloud, organization: &str, scope: &str) -> Result<String, Refusal> {
     if scope.split_whitespace().count() > 1 {
-        let text = format!("Provided value for the input parameter scope '{scope}' is not valid: two resources in one scope.");
+        let text =
+            format!("Provided value for the input parameter scope '{scope}' is not valid: two resources in one scope.");
         return Err(refuse(400, "invalid_request", 28002, text));
     }
     let Some(resource) = scope.strip_suffix("/.default") else {
@@ -215,7 +217,8 @@ mod tests {
         let got = ask(&mut world, &id, &fields(&client, small::CLIENT_SECRET, scope));
         assert_eq!((got.status, got.value()["expires_in"].as_i64()), (200, Some(3599)));
         let token = got.value()["access_token"].as_str().expect("a token is text").to_owned();
-        let request = Request::new("GET", "graph.microsoft.com", "/").header("authorization", format!("Bearer {token}"));
+        let request =
+            Request::new("GET", "graph.microsoft.com", "/").header("authorization", format!("Bearer {token}"));
         assert_eq!(check(&world, &request, "graph.microsoft.com"), Ok(()));
         assert_eq!(check(&world, &request, "outlook.office365.com"), Err(BadToken::Audience));
         world.now = world.now.checked_add(SignedDuration::from_hours(1)).expect("an hour later is a time");

@@ -159,12 +159,9 @@ pub async fn answer(state: &State, request: &Request) -> Option<Answer> {
         return Some(Answer::text(421, "text/plain", format!("no service of this lab is called {}", request.host)));
     };
     let label = match service {
-        Service::Entra => Label {
-            service: "entra",
-            operation: "token".into(),
-            object: request.path.clone(),
-            writes: false,
-        },
+        Service::Entra => {
+            Label { service: "entra", operation: "token".into(), object: request.path.clone(), writes: false }
+        }
         Service::Exchange => exchange::label(request),
         Service::Graph => graph::label(request),
         Service::AutodiscoverOld | Service::AutodiscoverCloud => autodiscover::label(request),
@@ -176,15 +173,20 @@ pub async fn answer(state: &State, request: &Request) -> Option<Answer> {
     let mut world = state.lock();
     world.count(label.service, &label.operation);
     let trouble = match service {
-        Service::Exchange | Service::Graph => {
-            trouble::http(&mut world, label.service, &label.object, label.writes)
-        }
+        Service::Exchange | Service::Graph => trouble::http(&mut world, label.service, &label.object, label.writes),
         _ => Trouble::None,
     };
     match trouble {
         Trouble::DropBefore => return None,
         Trouble::Throttle { retry_after } => return Some(throttled(service, &mut world, request, &retry_after)),
-        Trouble::Unavailable => return Some(unavailable(service)),
+        Trouble::Unavailable => {
+            let answer = unavailable(service);
+            // Error bodies of Exchange Online sometimes claim to be compressed and
+            // are not (admin API, section 4.3).
+            let mislabelled =
+                service == Service::Exchange && world.choose("mislabelled", &label.object, 0).is_multiple_of(2);
+            return Some(if mislabelled { answer.with("Content-Encoding", "gzip") } else { answer });
+        }
         Trouble::None | Trouble::DropAfter => {}
     }
     let world = &mut *world;

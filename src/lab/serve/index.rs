@@ -11,15 +11,8 @@ use crate::lab::world::AdObject;
 use crate::wire::attributes::address_key;
 
 /// Attributes that are looked up by equality often enough to be indexed.
-const INDEXED: [&str; 7] = [
-    "proxyaddresses",
-    "mail",
-    "userprincipalname",
-    "samaccountname",
-    "mailnickname",
-    "legacyexchangedn",
-    "objectguid",
-];
+const INDEXED: [&str; 7] =
+    ["proxyaddresses", "mail", "userprincipalname", "samaccountname", "mailnickname", "legacyexchangedn", "objectguid"];
 
 /// Attribute and value in lower case → keys of objects that may hold it.
 #[derive(Default)]

@@ -201,9 +201,16 @@ mod tests {
         let profile = profile(&world, &ports);
         assert!(profile.map.values().all(|to| to.starts_with("127.0.0.1:")));
         for name in [
-            "login.microsoftonline.com:443", "graph.microsoft.com:443", "outlook.office365.com:443",
-            "autodiscover.contoso.test:443", "mail.contoso.test:443", "mail.contoso.test:25", "dc1.contoso.test:636",
-            "contoso-test.mail.protection.outlook.com:25", "resolver-2.lab.test:53", "ns1.contoso.test:53",
+            "login.microsoftonline.com:443",
+            "graph.microsoft.com:443",
+            "outlook.office365.com:443",
+            "autodiscover.contoso.test:443",
+            "mail.contoso.test:443",
+            "mail.contoso.test:25",
+            "dc1.contoso.test:636",
+            "contoso-test.mail.protection.outlook.com:25",
+            "resolver-2.lab.test:53",
+            "ns1.contoso.test:53",
         ] {
             assert!(profile.map.contains_key(name), "{name}");
         }

@@ -81,7 +81,11 @@ impl Talk {
         }
     }
 
-    async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, state: &State, stream: &mut BufReader<S>) -> std::io::Result<End> {
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        state: &State,
+        stream: &mut BufReader<S>,
+    ) -> std::io::Result<End> {
         loop {
             let mut line = String::new();
             let read = (&mut *stream).take(LONGEST_LINE).read_line(&mut line).await?;
@@ -110,7 +114,8 @@ impl Talk {
             "EHLO" => {
                 self.reset();
                 self.greeted = true;
-                let mut lines = vec![format!("{} Hello", self.host(state)), format!("SIZE {LARGEST}"), "PIPELINING".into()];
+                let mut lines =
+                    vec![format!("{} Hello", self.host(state)), format!("SIZE {LARGEST}"), "PIPELINING".into()];
                 if !self.secure {
                     lines.push("STARTTLS".into());
                 }
@@ -179,7 +184,11 @@ impl Talk {
         reply
     }
 
-    async fn data<S: AsyncRead + AsyncWrite + Unpin>(&mut self, state: &State, stream: &mut BufReader<S>) -> std::io::Result<String> {
+    async fn data<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        state: &State,
+        stream: &mut BufReader<S>,
+    ) -> std::io::Result<String> {
         if self.from.is_none() || self.to.is_empty() {
             return Ok(Reply::new(503, "5.5.2 Need rcpt command").line());
         }
@@ -276,8 +285,13 @@ mod tests {
     #[tokio::test]
     async fn a_message_goes_through_in_order() {
         let mail = message(&[("Message-ID", "<a@b>"), ("Subject", "a\r\n long one")], ".dots\nmore");
-        let script = format!("RCPT TO:<x@y>\r\nEHLO me\r\nRCPT TO:<x@y>\r\nMAIL FROM:<>\r\nDATA\r\nRCPT TO:<ann@contoso.test>\r\nDATA\r\n{mail}NONSENSE\r\nQUIT\r\n");
-        assert_eq!(talk(&script).await, ["503 ", "250 ", "503 ", "250 ", "503 ", "250 ", "354 ", "250 ", "500 ", "221 "]);
+        let script = format!(
+            "RCPT TO:<x@y>\r\nEHLO me\r\nRCPT TO:<x@y>\r\nMAIL FROM:<>\r\nDATA\r\nRCPT TO:<ann@contoso.test>\r\nDATA\r\n{mail}NONSENSE\r\nQUIT\r\n"
+        );
+        assert_eq!(
+            talk(&script).await,
+            ["503 ", "250 ", "503 ", "250 ", "503 ", "250 ", "354 ", "250 ", "500 ", "221 "]
+        );
     }
 
     #[tokio::test]

@@ -48,7 +48,11 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert!(waits.contains(&"") && waits.iter().any(|w| w.contains('.')) && waits.iter().any(|w| w.parse::<u64>().is_ok()));
+        assert!(
+            waits.contains(&"")
+                && waits.iter().any(|w| w.contains('.'))
+                && waits.iter().any(|w| w.parse::<u64>().is_ok())
+        );
         assert!(forward.contains(&Trouble::DropAfter) && forward.contains(&Trouble::Unavailable));
     }
 }

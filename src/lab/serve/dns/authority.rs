@@ -69,7 +69,15 @@ pub fn soa(zone: &Zone, ttl: u32) -> Option<Record> {
     let name = |text: &str| Name::from_ascii(text).ok();
     let primary = zone.sets.get(&(zone.apex.clone(), RecordType::NS.to_string())).and_then(|s| s.values.first());
     let primary = primary.cloned().unwrap_or_else(|| format!("ns1.{}", zone.apex));
-    let soa = SOA::new(name(&primary)?, name(&format!("hostmaster.{}", zone.apex))?, zone.serial, 3600, 600, 1_209_600, zone.minimum);
+    let soa = SOA::new(
+        name(&primary)?,
+        name(&format!("hostmaster.{}", zone.apex))?,
+        zone.serial,
+        3600,
+        600,
+        1_209_600,
+        zone.minimum,
+    );
     let mut record = Record::from_rdata(name(&zone.apex)?, ttl, RData::SOA(soa));
     record.dns_class = DNSClass::IN;
     Some(record)

@@ -31,7 +31,12 @@ fn set(kind: RecordType, ttl: u32, values: &[&str]) -> RecordSet {
 
 /// Sends an update signed with a key; the code, the signature's error, and
 /// whether the answer's signature is good.
-fn send(state: &State, mut message: Message, signer: Option<&TSigner>, time: i64) -> (ResponseCode, Option<TsigError>, bool) {
+fn send(
+    state: &State,
+    mut message: Message,
+    signer: Option<&TSigner>,
+    time: i64,
+) -> (ResponseCode, Option<TsigError>, bool) {
     let verifier = signer.and_then(|s| message.finalize(s, seconds(time)).expect("the message can be signed"));
     let bytes = message.to_vec().expect("a small message");
     let answer = answer(state, &Server::Authority(key()), &bytes, false).expect("an update deserves an answer");
@@ -60,14 +65,23 @@ fn the_zone_answers_with_authority() {
     assert_eq!((empty.metadata.response_code, empty.authorities.len()), (ResponseCode::NoError, 1));
     let nobody = ask(&state, &authority, "nobody.contoso.test", RecordType::A, true);
     assert_eq!((nobody.metadata.response_code, nobody.authorities.len()), (ResponseCode::NXDomain, 1));
-    assert_eq!(ask(&state, &authority, "example.test", RecordType::A, true).metadata.response_code, ResponseCode::Refused);
+    assert_eq!(
+        ask(&state, &authority, "example.test", RecordType::A, true).metadata.response_code,
+        ResponseCode::Refused
+    );
 }
 
 #[test]
 fn what_does_not_fit_is_truncated_over_udp() {
     let state = State::new(small::world());
     let long = set(RecordType::TXT, 60, &[&"x".repeat(600)]);
-    state.lock().zones.get_mut("contoso.test.").expect("the zone is there").sets.insert(("contoso.test.".into(), "TXT".into()), long.clone());
+    state
+        .lock()
+        .zones
+        .get_mut("contoso.test.")
+        .expect("the zone is there")
+        .sets
+        .insert(("contoso.test.".into(), "TXT".into()), long.clone());
     let authority = Server::Authority(key());
     let cut = ask(&state, &authority, "contoso.test", RecordType::TXT, true);
     assert!(cut.metadata.truncation && cut.answers.is_empty());
@@ -84,7 +98,8 @@ fn a_swap_needs_the_whole_old_set_and_a_good_signature() {
     let good = |expected: &RecordSet, wanted: &RecordSet| swap(Some(expected.clone()), Some(wanted.clone()));
 
     let wrong = TSigner::new(vec![8; 32], TsigAlgorithm::HmacSha256, KEY.parse().expect("a name"), 300).expect("a key");
-    let other = TSigner::new(vec![7; 32], TsigAlgorithm::HmacSha256, "other.".parse().expect("a name"), 300).expect("a key");
+    let other =
+        TSigner::new(vec![7; 32], TsigAlgorithm::HmacSha256, "other.".parse().expect("a name"), 300).expect("a key");
     let auth = ResponseCode::NotAuth;
     assert_eq!(send(&state, good(&old, &new), None, now), (ResponseCode::Refused, None, false));
     assert_eq!(send(&state, good(&old, &new), Some(&wrong), now), (auth, Some(TsigError::BadSig), false));

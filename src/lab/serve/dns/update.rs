@@ -75,7 +75,8 @@ fn prerequisites(apex: &str, sets: &Sets, records: &[Record]) -> Result<(), Resp
         let owner = owner_of(apex, record)?;
         let kind = record.record_type();
         let in_use = sets.keys().any(|(name, _)| *name == owner) || owner == apex;
-        let exists = sets.contains_key(&(owner.clone(), kind.to_string())) || (owner == apex && kind == RecordType::SOA);
+        let exists =
+            sets.contains_key(&(owner.clone(), kind.to_string())) || (owner == apex && kind == RecordType::SOA);
         match (record.dns_class, record.data.is_update(), kind) {
             (DNSClass::ANY, true, RecordType::ANY) if !in_use => return Err(ResponseCode::NXDomain),
             (DNSClass::NONE, true, RecordType::ANY) if in_use => return Err(ResponseCode::YXDomain),

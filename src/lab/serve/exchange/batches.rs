@@ -141,9 +141,10 @@ pub fn find(world: &World, identity: &str) -> Result<String, Refusal> {
 
 /// Identity, status and name of the batch that a verb names.
 fn target(call: &Call<'_>) -> Result<(String, String, String), Refusal> {
-    let identity = call.arguments.text("Identity").ok_or_else(|| {
-        refuse("ParameterBindingException", "You must specify the Identity of a migration batch.")
-    })?;
+    let identity = call
+        .arguments
+        .text("Identity")
+        .ok_or_else(|| refuse("ParameterBindingException", "You must specify the Identity of a migration batch."))?;
     let key = find(call.world, identity)?;
     let batch = call.world.tenant.batches.get(&key).ok_or_else(|| not_found(identity))?;
     Ok((key, batch.status.clone(), batch.name.clone()))
@@ -168,7 +169,9 @@ pub fn start(call: &mut Call<'_>) -> Outcome {
 /// Stop-MigrationBatch.
 pub fn stop(call: &mut Call<'_>) -> Outcome {
     let (key, status, name) = target(call)?;
-    if !["Syncing", "Starting", "Waiting", "Synced", "IncrementalSyncing", "SyncedWithErrors"].contains(&status.as_str()) {
+    if !["Syncing", "Starting", "Waiting", "Synced", "IncrementalSyncing", "SyncedWithErrors"]
+        .contains(&status.as_str())
+    {
         return Err(wrong_state("stopped", &name, &status));
     }
     call.world.wrote("exchange", &name, "batch-stopped");
@@ -224,7 +227,8 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
         call.world.wrote("exchange", &name, "batch-set");
         return Ok(Output::warned(file.warnings));
     }
-    let settings = call.arguments.names().filter(|n| !["Identity", "Confirm", "WhatIf", "Partition"].contains(n)).count();
+    let settings =
+        call.arguments.names().filter(|n| !["Identity", "Confirm", "WhatIf", "Partition"].contains(n)).count();
     let warnings = if settings == 0 {
         vec![format!("The command completed successfully but no settings of '{name}' have been modified.")]
     } else {
@@ -234,15 +238,15 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
 }
 
 fn add_users(call: &mut Call<'_>, key: &str, name: &str) -> Outcome {
-    let bytes = call.arguments.bytes("CSVData").ok_or_else(|| {
-        refuse("ParameterBindingException", "You must specify CSVData together with AddUsers.")
-    })?;
+    let bytes = call
+        .arguments
+        .bytes("CSVData")
+        .ok_or_else(|| refuse("ParameterBindingException", "You must specify CSVData together with AddUsers."))?;
     let file = csv_file::read(bytes, call.arguments.is_set("AllowUnknownColumnsInCsv"))?;
     let Some(batch) = call.world.tenant.batches.get(key) else { return Err(not_found(name)) };
     let guid = batch.guid;
     let is_new = |a: &&String| !batch.rows.iter().any(|r| r.address.eq_ignore_ascii_case(a));
-    let fresh: Vec<MigrationRow> =
-        file.addresses.iter().filter(is_new).map(|a| new_row(call.world, guid, a)).collect();
+    let fresh: Vec<MigrationRow> = file.addresses.iter().filter(is_new).map(|a| new_row(call.world, guid, a)).collect();
     if batch.rows.len() + fresh.len() > csv_file::MOST_ROWS {
         return Err(refuse("MigrationPermanentException", "The batch would have more than 2,000 users."));
     }

@@ -193,8 +193,11 @@ pub fn bind(
             ));
         }
     }
-    let missing: Vec<&str> =
-        declared.iter().filter(|p| p.required && matches!(bound.get(p.name), None | Some(Bound::Null))).map(|p| p.name).collect();
+    let missing: Vec<&str> = declared
+        .iter()
+        .filter(|p| p.required && matches!(bound.get(p.name), None | Some(Bound::Null)))
+        .map(|p| p.name)
+        .collect();
     if missing.is_empty() {
         return Ok(Arguments(bound));
     }
@@ -241,8 +244,7 @@ fn convert(parameter: &Parameter, value: &Value, key: &ModuleKey) -> Result<Boun
                 format!("Cannot process argument transformation on parameter '{}'. {}", parameter.name, e.0)
             })?)
         }
-        Kind::Credential => credential(value, key)
-            .ok_or_else(|| wrong("System.Management.Automation.PSCredential"))?,
+        Kind::Credential => credential(value, key).ok_or_else(|| wrong("System.Management.Automation.PSCredential"))?,
         Kind::Time => Bound::Time(value.as_str().and_then(parse_time).ok_or_else(|| wrong("System.DateTime"))?),
         Kind::Span => {
             let text = value.as_str().filter(|t| is_span(t)).ok_or_else(|| wrong("System.TimeSpan"))?;
@@ -262,9 +264,12 @@ fn convert(parameter: &Parameter, value: &Value, key: &ModuleKey) -> Result<Boun
         },
         Kind::Word(words) => {
             let word = value.as_str().and_then(|v| words.iter().find(|w| w.eq_ignore_ascii_case(v)));
-            Bound::Text((*word.ok_or_else(|| {
-                format!("{} The possible enumeration values are \"{}\".", wrong("System.Enum"), words.join(", "))
-            })?).to_owned())
+            Bound::Text(
+                (*word.ok_or_else(|| {
+                    format!("{} The possible enumeration values are \"{}\".", wrong("System.Enum"), words.join(", "))
+                })?)
+                .to_owned(),
+            )
         }
         Kind::Words(words) => {
             let given = many(value).ok_or_else(|| wrong("System.Enum[]"))?;

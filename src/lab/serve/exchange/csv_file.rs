@@ -47,11 +47,8 @@ pub fn read(bytes: &[u8], unknown_columns: bool) -> Result<File, Refusal> {
                 .into(),
         )
     })?;
-    let unknown: Vec<&str> = names
-        .iter()
-        .filter(|n| !COLUMNS.iter().any(|c| c.eq_ignore_ascii_case(n)))
-        .map(String::as_str)
-        .collect();
+    let unknown: Vec<&str> =
+        names.iter().filter(|n| !COLUMNS.iter().any(|c| c.eq_ignore_ascii_case(n))).map(String::as_str).collect();
     if !unknown.is_empty() && !unknown_columns {
         // No text of the service was found for this one.
         return Err(wrong(format!(
@@ -169,7 +166,8 @@ mod tests {
 
     #[test]
     fn quotes_marks_and_other_columns_are_taken() {
-        let csv = "\u{feff}\"EmailAddress\",\"Note\"\r\n\"Ann@contoso.test\",\"a, b\"\r\nann@contoso.test,\r\nnobody,\r\n";
+        let csv =
+            "\u{feff}\"EmailAddress\",\"Note\"\r\n\"Ann@contoso.test\",\"a, b\"\r\nann@contoso.test,\r\nnobody,\r\n";
         let file = read(csv.as_bytes(), true).expect("the file is good but for two rows");
         assert_eq!(file.addresses, ["Ann@contoso.test"]);
         assert_eq!(file.warnings.len(), 2);

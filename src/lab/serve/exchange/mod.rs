@@ -138,7 +138,8 @@ pub fn answer(state: &State, world: &mut World, key: &ModuleKey, request: &Reque
     let id = world.guid("exchange request", &number.to_string());
     let answer = route(state, world, key, request);
     let echo = request.get("client-request-id").to_owned();
-    let answer = answer.with("request-id", id.to_string()).with("X-CalculatedBETarget", "lab01mb0001.eurprd01.prod.outlook.com");
+    let answer =
+        answer.with("request-id", id.to_string()).with("X-CalculatedBETarget", "lab01mb0001.eurprd01.prod.outlook.com");
     if echo.is_empty() { answer } else { answer.with("client-request-id", echo) }
 }
 
@@ -243,7 +244,8 @@ fn invoke(state: &State, world: &mut World, key: &ModuleKey, request: &Request) 
     match (cmdlet.run)(&mut Call { world, state, arguments, window }) {
         Ok(output) => Answer::json(200, &page_of(request, output, window)),
         Err(refusal) => {
-            let json_detail = ["json", "clixml"].iter().any(|f| f.eq_ignore_ascii_case(request.get("x-responseformat")));
+            let json_detail =
+                ["json", "clixml"].iter().any(|f| f.eq_ignore_ascii_case(request.get("x-responseformat")));
             Answer::json(refusal.status, &error_body(&refusal.error, json_detail))
                 .with("x-ExceptionType", refusal.error.exception)
         }
@@ -265,7 +267,8 @@ fn page_size(request: &Request) -> Result<usize, String> {
         let Some((name, value)) = preference.split_once('=') else { continue };
         if name.trim().eq_ignore_ascii_case("odata.maxpagesize") {
             let size = value.trim().parse().ok().filter(|n| (1..=PAGE).contains(n));
-            return size.ok_or_else(|| format!("odata.maxpagesize must be between 1 and {PAGE}, not '{}'.", value.trim()));
+            return size
+                .ok_or_else(|| format!("odata.maxpagesize must be between 1 and {PAGE}, not '{}'.", value.trim()));
         }
     }
     Ok(PAGE)

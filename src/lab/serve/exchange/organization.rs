@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::batches::MOST_BATCHES;
 use super::{Call, Outcome, Output, not_found, refuse};
+use crate::lab::mail;
 use crate::lab::world::{CloudDomain, Connector};
 
 /// Get-MigrationConfig.
@@ -73,6 +74,7 @@ pub fn set_accepted_domain(call: &mut Call<'_>) -> Outcome {
             domain.domain_type.clone_from(&kind);
             call.world.wrote("exchange", &identity, "domain-type");
             call.world.event(&identity, "domain_type", kind);
+            mail::forget_routes(call.world);
             Ok(Output::default())
         }
         _ => {
@@ -96,7 +98,8 @@ pub fn outbound_connectors(call: &mut Call<'_>) -> Outcome {
 fn connectors(call: &mut Call<'_>, outbound: bool) -> Outcome {
     let identity = call.arguments.text("Identity");
     let all = call.world.tenant.connectors.iter().filter(|c| c.outbound == outbound);
-    let rows: Vec<Value> = all.filter(|c| identity.is_none_or(|i| c.name.eq_ignore_ascii_case(i))).map(connector).collect();
+    let rows: Vec<Value> =
+        all.filter(|c| identity.is_none_or(|i| c.name.eq_ignore_ascii_case(i))).map(connector).collect();
     match (identity, rows.is_empty()) {
         (Some(identity), true) => Err(not_found(identity)),
         _ => Ok(Output::rows(rows)),

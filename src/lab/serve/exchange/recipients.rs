@@ -51,9 +51,11 @@ fn list(call: &mut Call<'_>, wanted: impl Fn(&CloudUser) -> bool) -> Outcome {
         Some(identity) => named(call.world, identity),
         None => call.world.tenant.users.values().collect(),
     };
-    let holds = |user: &CloudUser| conditions.is_empty() || {
-        let row = row(user);
-        conditions.iter().all(|c| c.holds(&row))
+    let holds = |user: &CloudUser| {
+        conditions.is_empty() || {
+            let row = row(user);
+            conditions.iter().all(|c| c.holds(&row))
+        }
     };
     let mut users: Vec<&CloudUser> = users.into_iter().filter(|u| wanted(u) && holds(u)).collect();
     users.sort_by_cached_key(|u| u.alias.to_lowercase());
@@ -250,7 +252,9 @@ fn conditions(filter: &str) -> Result<Vec<Condition>, Refusal> {
     let bad = || {
         refuse(
             "ParsingException",
-            format!("Cannot process argument transformation on parameter 'Filter'. Invalid filter syntax: \"{filter}\"."),
+            format!(
+                "Cannot process argument transformation on parameter 'Filter'. Invalid filter syntax: \"{filter}\"."
+            ),
         )
     };
     let mut rest = filter.trim();

@@ -34,25 +34,76 @@ pub fn find(name: &str) -> Option<&'static Cmdlet> {
 }
 
 const BATCH_STATUS: &[&str] = &[
-    "Created", "Syncing", "Stopping", "Stopped", "Completed", "Failed", "Removing", "Synced", "IncrementalSyncing",
-    "Completing", "CompletedWithErrors", "SyncedWithErrors", "Corrupted", "Waiting", "Starting",
+    "Created",
+    "Syncing",
+    "Stopping",
+    "Stopped",
+    "Completed",
+    "Failed",
+    "Removing",
+    "Synced",
+    "IncrementalSyncing",
+    "Completing",
+    "CompletedWithErrors",
+    "SyncedWithErrors",
+    "Corrupted",
+    "Waiting",
+    "Starting",
 ];
 const USER_STATUS: &[&str] = &[
-    "Queued", "Syncing", "Failed", "Synced", "IncrementalFailed", "Completing", "Completed", "CompletionFailed",
-    "Corrupted", "Provisioning", "ProvisionUpdating", "CompletionSynced", "Validating", "IncrementalSyncing",
-    "IncrementalSynced", "CompletedWithWarnings", "Stopped", "IncrementalStopped", "Starting", "Stopping", "Removing",
+    "Queued",
+    "Syncing",
+    "Failed",
+    "Synced",
+    "IncrementalFailed",
+    "Completing",
+    "Completed",
+    "CompletionFailed",
+    "Corrupted",
+    "Provisioning",
+    "ProvisionUpdating",
+    "CompletionSynced",
+    "Validating",
+    "IncrementalSyncing",
+    "IncrementalSynced",
+    "CompletedWithWarnings",
+    "Stopped",
+    "IncrementalStopped",
+    "Starting",
+    "Stopping",
+    "Removing",
 ];
 const USER_SUMMARY: &[&str] = &["Active", "Failed", "Synced", "Completed", "Stopped"];
 const AUTHENTICATION: &[&str] = &[
-    "Basic", "Digest", "Ntlm", "Fba", "WindowsIntegrated", "LiveIdFba", "LiveIdBasic", "WSSecurity", "Certificate",
-    "NegoEx", "OAuth", "Adfs", "Kerberos", "Negotiate", "LiveIdNegotiate", "Misconfigured",
+    "Basic",
+    "Digest",
+    "Ntlm",
+    "Fba",
+    "WindowsIntegrated",
+    "LiveIdFba",
+    "LiveIdBasic",
+    "WSSecurity",
+    "Certificate",
+    "NegoEx",
+    "OAuth",
+    "Adfs",
+    "Kerberos",
+    "Negotiate",
+    "LiveIdNegotiate",
+    "Misconfigured",
 ];
 const PERMISSION: &[&str] = &["Admin", "FullAccess"];
 const SECURITY: &[&str] = &["None", "Ssl", "Tls"];
 const RECIPIENT_TYPES: &[&str] = &["UserMailbox", "MailUser", "MailContact", "MailUniversalDistributionGroup"];
 const RECIPIENT_DETAILS: &[&str] = &[
-    "UserMailbox", "SharedMailbox", "RoomMailbox", "EquipmentMailbox", "MailUser", "MailContact",
-    "MailUniversalDistributionGroup", "DiscoveryMailbox",
+    "UserMailbox",
+    "SharedMailbox",
+    "RoomMailbox",
+    "EquipmentMailbox",
+    "MailUser",
+    "MailContact",
+    "MailUniversalDistributionGroup",
+    "DiscoveryMailbox",
 ];
 
 /// All of them, in the order of the pages.
@@ -316,12 +367,7 @@ pub const ALL: &[Cmdlet] = &[
     cmdlet(
         "Get-MailUser",
         false,
-        &[
-            opt("Identity", Text),
-            opt("Filter", Text),
-            opt("ResultSize", Unlimited),
-            opt("SoftDeletedMailUser", Switch),
-        ],
+        &[opt("Identity", Text), opt("Filter", Text), opt("ResultSize", Unlimited), opt("SoftDeletedMailUser", Switch)],
         recipients::mail_users,
     ),
     cmdlet(

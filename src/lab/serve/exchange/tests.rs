@@ -87,7 +87,8 @@ fn seal(key: &XmlKey, user: &str, password: &str) -> Param {
     let public = RsaPublicKey::new(BigUint::from_bytes_be(&key.modulus), BigUint::from_bytes_be(&key.exponent));
     let public = public.expect("the module carries a good key");
     let text = credential_text(user, password);
-    let sealed = public.encrypt(&mut rsa::rand_core::OsRng, Pkcs1v15Encrypt, text.as_bytes()).expect("the text is short");
+    let sealed =
+        public.encrypt(&mut rsa::rand_core::OsRng, Pkcs1v15Encrypt, text.as_bytes()).expect("the text is short");
     Param::Sealed(base64(&sealed))
 }
 
@@ -112,7 +113,10 @@ fn a_batch_is_made_listed_and_removed() {
     let users = desk.call("Get-MigrationUser", &[("BatchId", "wave-01".into()), ("StatusSummary", "active".into())]);
     assert_eq!(rows(&users.value()).len(), 2);
     let nobody = desk.call("Get-MigrationUser", &[("Identity", "nobody@contoso.test".into())]);
-    assert_eq!((nobody.status, error_of(&nobody.value()).exception.as_str()), (404, "ManagementObjectNotFoundException"));
+    assert_eq!(
+        (nobody.status, error_of(&nobody.value()).exception.as_str()),
+        (404, "ManagementObjectNotFoundException")
+    );
 
     // Without Confirm nothing is done.
     let asked = desk.call("Remove-MigrationBatch", &[("Identity", "wave-01".into())]);
@@ -240,7 +244,8 @@ fn no_token_no_answer_and_the_module_carries_the_key() {
     assert!(bare.headers.iter().any(|(n, _)| *n == "WWW-Authenticate"));
     let request = Request::new("GET", HOST, &path).header("commandname", "*");
     let module = desk.send(request.header("authorization", format!("Bearer {}", desk.token))).value();
-    let psm1 = module["value"].as_array().and_then(|files| files.iter().find(|f| f["fileName"] == "ExchangeOnline.psm1"));
+    let psm1 =
+        module["value"].as_array().and_then(|files| files.iter().find(|f| f["fileName"] == "ExchangeOnline.psm1"));
     let found = XmlKey::find(psm1.and_then(|f| f["fileContent"].as_str()).unwrap_or_default());
     assert_eq!(found, Some(desk.key.public()));
     assert!(module["exportedCmdlets"].as_str().is_some_and(|c| c.contains("New-MigrationBatch")));

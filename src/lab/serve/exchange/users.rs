@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::batches::{date, find, summary};
 use super::{Call, Outcome, Output, not_found};
-use crate::lab::{World, index};
 use crate::lab::world::{Batch, CloudUser, MigrationRow, Recipient};
+use crate::lab::{World, index};
 use crate::wire::guid::Guid;
 
 /// Get-MigrationUser.

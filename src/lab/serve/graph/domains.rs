@@ -85,7 +85,12 @@ pub fn service_records(world: &World, id: &str) -> Outcome {
         vec![
             record(world, "Mx", &id, &json!({"mailExchange": mx, "preference": 0})),
             record(world, "Txt", &id, &json!({"text": "v=spf1 include:spf.protection.outlook.com -all"})),
-            record(world, "CName", &format!("autodiscover.{id}"), &json!({"canonicalName": "autodiscover.outlook.com"})),
+            record(
+                world,
+                "CName",
+                &format!("autodiscover.{id}"),
+                &json!({"canonicalName": "autodiscover.outlook.com"}),
+            ),
         ],
     ))
 }
@@ -98,7 +103,9 @@ pub fn references(world: &World, id: &str) -> Outcome {
         .tenant
         .users
         .values()
-        .filter(|u| u.upn.to_lowercase().ends_with(&ending) || u.proxies.iter().any(|p| p.to_lowercase().ends_with(&ending)))
+        .filter(|u| {
+            u.upn.to_lowercase().ends_with(&ending) || u.proxies.iter().any(|p| p.to_lowercase().ends_with(&ending))
+        })
         .map(|u| {
             json!({"@odata.type": "#microsoft.graph.user", "id": u.id.to_string(), "userPrincipalName": u.upn,
                 "displayName": u.display_name, "mail": u.mail})

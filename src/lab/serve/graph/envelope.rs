@@ -53,7 +53,8 @@ fn read(requests: &Value) -> Option<Vec<(BatchRequest, Vec<String>)>> {
         if !ids.insert(part.id.clone()) || !part.url.starts_with('/') || (has_body && !typed) {
             return None;
         }
-        let after = value["dependsOn"].as_array().map(|a| a.iter().filter_map(|i| i.as_str()).map(str::to_owned).collect());
+        let after =
+            value["dependsOn"].as_array().map(|a| a.iter().filter_map(|i| i.as_str()).map(str::to_owned).collect());
         out.push((part, after.unwrap_or_default()));
     }
     Some(out)

@@ -32,8 +32,17 @@ pub enum Filter {
 
 /// Members that can be compared.
 const MEMBERS: &[&str] = &[
-    "id", "userPrincipalName", "mail", "mailNickname", "displayName", "usageLocation", "accountEnabled",
-    "onPremisesSyncEnabled", "onPremisesImmutableId", "onPremisesLastSyncDateTime", "userType",
+    "id",
+    "userPrincipalName",
+    "mail",
+    "mailNickname",
+    "displayName",
+    "usageLocation",
+    "accountEnabled",
+    "onPremisesSyncEnabled",
+    "onPremisesImmutableId",
+    "onPremisesLastSyncDateTime",
+    "userType",
 ];
 /// Collections that `any` goes over.
 const COLLECTIONS: &[&str] =
@@ -84,7 +93,9 @@ impl Filter {
             Filter::Any(collection, None, Value::String(text)) if collection == "proxyAddresses" => {
                 Some((collection, text))
             }
-            Filter::Eq(member, Value::String(text)) if ["userPrincipalName", "mail", "id"].contains(&member.as_str()) => {
+            Filter::Eq(member, Value::String(text))
+                if ["userPrincipalName", "mail", "id"].contains(&member.as_str()) =>
+            {
                 Some((member, text))
             }
             _ => None,
@@ -137,7 +148,9 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
             out.push(Token::Mark(c));
             rest = rest.get(1..)?;
         } else {
-            let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | ':' | '\'')).unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | ':' | '\''))
+                .unwrap_or(rest.len());
             // A time of day holds colons; nothing else that begins with a digit does.
             let end = match c.is_ascii_digit() {
                 true => rest.find(|c: char| c.is_whitespace() || matches!(c, ')' | ',')).unwrap_or(rest.len()),
@@ -306,7 +319,9 @@ mod tests {
 
     #[test]
     fn what_is_not_indexed_is_refused() {
-        for text in ["", "mail", "mail like 'x'", "jobTitle eq 'x'", "mail eq 'x", "proxyAddresses eq 'x'", "mail eq 'x' and"] {
+        for text in
+            ["", "mail", "mail like 'x'", "jobTitle eq 'x'", "mail eq 'x", "proxyAddresses eq 'x'", "mail eq 'x' and"]
+        {
             assert_eq!(Filter::parse(text), None, "{text}");
         }
         assert!(Filter::parse("endsWith(mail,'x')").is_some_and(|f| f.is_advanced()));

@@ -31,9 +31,8 @@ fn bad_request(message: impl Into<String>) -> Refusal {
 }
 
 fn no_such(what: &str) -> Refusal {
-    let text = format!(
-        "Resource '{what}' does not exist or one of its queried reference-property objects are not present."
-    );
+    let text =
+        format!("Resource '{what}' does not exist or one of its queried reference-property objects are not present.");
     (404, "Request_ResourceNotFound", text)
 }
 
@@ -42,7 +41,8 @@ pub fn label(request: &Request) -> Label {
     let path = request.path.trim_start_matches("/v1.0").trim_end_matches('/');
     let mut operation = format!("{} ", request.method);
     for (i, part) in path.split('/').filter(|p| !p.is_empty()).enumerate() {
-        let is_name = i == 1 && !part.starts_with('$') && part != "getByIds" || i == 3 && !part.starts_with('$') && part != "inbox";
+        let is_name = i == 1 && !part.starts_with('$') && part != "getByIds"
+            || i == 3 && !part.starts_with('$') && part != "inbox";
         operation.push('/');
         operation.push_str(if is_name { "{id}" } else { part });
     }
@@ -107,8 +107,7 @@ fn diagnostic() -> &'static str {
 }
 
 fn route(state: &State, world: &mut World, request: &Request) -> Outcome {
-    let parts: Vec<String> =
-        request.path.split('/').filter(|p| !p.is_empty()).map(|p| unpercent(p, false)).collect();
+    let parts: Vec<String> = request.path.split('/').filter(|p| !p.is_empty()).map(|p| unpercent(p, false)).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let Some((&"v1.0", parts)) = parts.split_first() else {
         return Err(bad_request("Invalid version."));
@@ -130,9 +129,14 @@ fn route(state: &State, world: &mut World, request: &Request) -> Outcome {
         ("GET", ["users", id, "licenseDetails"]) => users::license_details(world, id),
         ("POST", ["users", id, "sendMail"]) => mail::send(world, request, id),
         ("GET", ["users", id, "mailFolders", "inbox"]) => mail::inbox(world, id),
+        ("GET", ["users", id, "mailboxSettings"]) => mail::settings(world, id),
         ("GET", ["users", id, "messages"]) => mail::messages(world, request, id),
         ("GET", ["users", id, "messages", message]) => mail::message(world, id, message),
         ("GET", ["users", id, "messages", message, "$value"]) => mail::mime(world, id, message),
+        // Delegated only: an application never sees it.
+        ("GET", ["directory", "onPremisesSynchronization"]) => {
+            Err((403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.".into()))
+        }
         ("POST", ["directoryObjects", "getByIds"]) => users::by_ids(state, world, request),
         (_, [first, ..]) => Err(bad_request(format!("Resource not found for the segment '{first}'."))),
         (_, []) => Err(bad_request("Empty path.")),

@@ -108,7 +108,10 @@ fn a_domain_is_verified_when_its_zone_says_so() {
 #[test]
 fn mail_is_there_once_the_mailbox_is() {
     let desk = Desk::new();
-    let query = format!("/users/ann@contoso.test/messages?$filter={}&$top=2", percent("internetMessageId eq '<p-7@lab.example>'"));
+    let query = format!(
+        "/users/ann@contoso.test/messages?$filter={}&$top=2",
+        percent("internetMessageId eq '<p-7@lab.example>'")
+    );
     assert_eq!(Desk::code(&desk.get(&query)), (404, "MailboxNotEnabledForRESTAPI".into()));
     {
         let mut world = desk.state.lock();

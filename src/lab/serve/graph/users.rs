@@ -22,8 +22,17 @@ const PAGE: usize = 100;
 
 /// What a user has without `$select`.
 const DEFAULT_MEMBERS: [&str; 11] = [
-    "businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation",
-    "preferredLanguage", "surname", "userPrincipalName", "id",
+    "businessPhones",
+    "displayName",
+    "givenName",
+    "jobTitle",
+    "mail",
+    "mobilePhone",
+    "officeLocation",
+    "preferredLanguage",
+    "surname",
+    "userPrincipalName",
+    "id",
 ];
 
 /// A user by object id or UPN.
@@ -151,7 +160,10 @@ fn filtered(state: &State, world: &World, request: &Request) -> Result<Vec<Guid>
     Ok(match filter.simple() {
         Some(("proxyAddresses", text)) => {
             let text = text.to_lowercase();
-            users.filter(|u| u.proxies.iter().any(|p| p.len() == text.len() && p.to_lowercase() == text)).map(|u| u.id).collect()
+            users
+                .filter(|u| u.proxies.iter().any(|p| p.len() == text.len() && p.to_lowercase() == text))
+                .map(|u| u.id)
+                .collect()
         }
         Some(("userPrincipalName", text)) => users.filter(|u| u.upn.eq_ignore_ascii_case(text)).map(|u| u.id).collect(),
         Some(("mail", text)) => users.filter(|u| u.mail.eq_ignore_ascii_case(text)).map(|u| u.id).collect(),
@@ -164,11 +176,18 @@ pub fn list(state: &State, world: &World, request: &Request) -> Outcome {
     let top = match request.option("$top") {
         None => PAGE,
         Some(text) => text.parse().ok().filter(|n| (1..=LARGEST_PAGE).contains(n)).ok_or_else(|| {
-            bad_request(format!("Invalid page size specified: '{text}'. Must be between 1 and {LARGEST_PAGE} inclusive."))
+            bad_request(format!(
+                "Invalid page size specified: '{text}'. Must be between 1 and {LARGEST_PAGE} inclusive."
+            ))
         })?,
     };
-    if request.option("$search").is_some() || request.option("$orderby").is_some() || request.option("$skip").is_some() {
-        return Err((400, "Request_UnsupportedQuery", "'$skip', '$search' and '$orderby' are not supported here.".into()));
+    if request.option("$search").is_some() || request.option("$orderby").is_some() || request.option("$skip").is_some()
+    {
+        return Err((
+            400,
+            "Request_UnsupportedQuery",
+            "'$skip', '$search' and '$orderby' are not supported here.".into(),
+        ));
     }
     let skip = match request.option("$skiptoken") {
         None => 0,
@@ -342,7 +361,8 @@ pub fn by_ids(state: &State, world: &World, request: &Request) -> Outcome {
     let users = given.get("types").and_then(Value::as_array).is_none_or(|t| t.iter().any(|t| t == "user"));
     let mut rows = Vec::new();
     for id in ids.iter().filter(|_| users) {
-        let guid = id.as_str().and_then(Guid::parse).ok_or_else(|| bad_request(format!("Invalid object identifier {id}.")))?;
+        let guid =
+            id.as_str().and_then(Guid::parse).ok_or_else(|| bad_request(format!("Invalid object identifier {id}.")))?;
         let Some(user) = world.tenant.users.get(&guid) else { continue };
         let mut value = selected(&whole(state, world, user), request.option("$select").as_deref())?;
         if let Some(map) = value.as_object_mut() {

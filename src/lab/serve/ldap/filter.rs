@@ -126,13 +126,17 @@ impl Filter {
             Filter::Or(all) => all.iter().any(|f| f.holds(object)),
             Filter::Not(inner) => !inner.holds(object),
             Filter::Never => false,
-            Filter::Present(name) => {
-                name.eq_ignore_ascii_case("objectClass") || values(object, name).next().is_some()
-            }
+            Filter::Present(name) => name.eq_ignore_ascii_case("objectClass") || values(object, name).next().is_some(),
             Filter::Equal(name, wanted) => values(object, name).any(|v| same(name, &v, wanted)),
-            Filter::AtLeast(name, wanted) => values(object, name).any(|v| order(name, &v, wanted).is_some_and(|o| o.is_ge())),
-            Filter::AtMost(name, wanted) => values(object, name).any(|v| order(name, &v, wanted).is_some_and(|o| o.is_le())),
-            Filter::Parts(name, first, middle, last) => values(object, name).any(|v| has_parts(&v, first, middle, last)),
+            Filter::AtLeast(name, wanted) => {
+                values(object, name).any(|v| order(name, &v, wanted).is_some_and(|o| o.is_ge()))
+            }
+            Filter::AtMost(name, wanted) => {
+                values(object, name).any(|v| order(name, &v, wanted).is_some_and(|o| o.is_le()))
+            }
+            Filter::Parts(name, first, middle, last) => {
+                values(object, name).any(|v| has_parts(&v, first, middle, last))
+            }
             Filter::Rule(oid, name, value) => {
                 let Some(mask) = number(value) else { return false };
                 values(object, name).filter_map(|v| number(&v)).any(|n| match oid.as_str() {
@@ -202,9 +206,7 @@ pub fn same(name: &str, value: &[u8], wanted: &[u8]) -> bool {
     if name.eq_ignore_ascii_case("objectCategory") {
         // The short name of the class stands for the whole.
         let Some((value, wanted)) = lower(value).zip(lower(wanted)) else { return false };
-        return dn_key(&value) == dn_key(&wanted)
-            || value.starts_with(&format!("cn={wanted},"))
-            || value == wanted;
+        return dn_key(&value) == dn_key(&wanted) || value.starts_with(&format!("cn={wanted},")) || value == wanted;
     }
     match attribute(name).map(|a| a.syntax) {
         Some(Syntax::Octets) => false,

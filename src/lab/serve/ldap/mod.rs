@@ -131,7 +131,10 @@ impl Session {
             let unknown = message.controls.iter().find(|c| c.critical && !search::CONTROLS.contains(&c.oid.as_str()));
             match unknown {
                 Some(control) => {
-                    let text = format!("00000057: LdapErr: DSID-0C090D0D, comment: Error processing control {}, data 0, v1db1", control.oid);
+                    let text = format!(
+                        "00000057: LdapErr: DSID-0C090D0D, comment: Error processing control {}, data 0, v1db1",
+                        control.oid
+                    );
                     message::write_result(out, id, tag, &Outcome::new(12, text), &[]);
                     false
                 }
@@ -178,7 +181,9 @@ impl Session {
                 return Next::Tls;
             }
             Operation::Extended(oid) => {
-                let text = format!("0000203D: LdapErr: DSID-0C0910CD, comment: Unknown extended request OID {oid}, data 0, v1db1");
+                let text = format!(
+                    "0000203D: LdapErr: DSID-0C0910CD, comment: Unknown extended request OID {oid}, data 0, v1db1"
+                );
                 message::write_extended(out, id, &Outcome::new(result::PROTOCOL_ERROR, text), "");
             }
         }
@@ -188,10 +193,16 @@ impl Session {
     fn bind(&mut self, state: &State, version: i64, name: &str, password: Option<&[u8]>) -> Outcome {
         self.account = Who::Nobody;
         if version != 3 {
-            return Outcome::new(result::PROTOCOL_ERROR, "000004DC: LdapErr: DSID-0C0904C3, comment: Only version 3 is spoken here, data 0, v1db1");
+            return Outcome::new(
+                result::PROTOCOL_ERROR,
+                "000004DC: LdapErr: DSID-0C0904C3, comment: Only version 3 is spoken here, data 0, v1db1",
+            );
         }
         let Some(password) = password else {
-            return Outcome::new(7, "00002027: LdapErr: DSID-0C0905D3, comment: Invalid Authentication method, data 0, v1db1");
+            return Outcome::new(
+                7,
+                "00002027: LdapErr: DSID-0C0905D3, comment: Invalid Authentication method, data 0, v1db1",
+            );
         };
         if password.is_empty() {
             // RFC 4513, 5.1.2: unauthenticated, and it succeeds.
@@ -212,7 +223,9 @@ impl Session {
             }
             Err(denied) => {
                 let data = if denied == Denied::NoSuchUser { "525" } else { "52e" };
-                let text = format!("80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data {data}, v4563");
+                let text = format!(
+                    "80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data {data}, v4563"
+                );
                 Outcome::new(result::INVALID_CREDENTIALS, text)
             }
         }

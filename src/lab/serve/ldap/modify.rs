@@ -14,22 +14,58 @@ use crate::wire::attributes::{Attribute, Entry, Syntax, attribute, dn_key, resul
 
 /// Attributes that only the directory itself writes.
 const SYSTEM: &[&str] = &[
-    "objectGUID", "objectSid", "uSNChanged", "uSNCreated", "whenChanged", "whenCreated", "distinguishedName",
-    "allowedAttributesEffective", "tokenGroups",
+    "objectGUID",
+    "objectSid",
+    "uSNChanged",
+    "uSNCreated",
+    "whenChanged",
+    "whenCreated",
+    "distinguishedName",
+    "allowedAttributesEffective",
+    "tokenGroups",
 ];
 /// Attributes outside the table that a user object has all the same.
 const PLAIN: &[&str] = &[
-    "userPrincipalName", "sAMAccountName", "userAccountControl", "description", "info", "telephoneNumber", "title",
-    "department", "company", "l", "co", "c", "st", "streetAddress", "postalCode", "physicalDeliveryOfficeName", "sn",
-    "initials", "manager", "comment", "wWWHomePage", "facsimileTelephoneNumber", "mobile", "pager", "homePhone",
-    "employeeID", "employeeNumber", "employeeType", "division", "msDS-ConsistencyGuid", "mS-DS-ConsistencyGuid",
+    "userPrincipalName",
+    "sAMAccountName",
+    "userAccountControl",
+    "description",
+    "info",
+    "telephoneNumber",
+    "title",
+    "department",
+    "company",
+    "l",
+    "co",
+    "c",
+    "st",
+    "streetAddress",
+    "postalCode",
+    "physicalDeliveryOfficeName",
+    "sn",
+    "initials",
+    "manager",
+    "comment",
+    "wWWHomePage",
+    "facsimileTelephoneNumber",
+    "mobile",
+    "pager",
+    "homePhone",
+    "employeeID",
+    "employeeNumber",
+    "employeeType",
+    "division",
+    "msDS-ConsistencyGuid",
+    "mS-DS-ConsistencyGuid",
 ];
 
 fn fault(code: u16, hex: &str, problem: &str, name: &str) -> Outcome {
     let number = crate::lab::world::choose(0, "attribute id", &name.to_lowercase(), 0) & 0x000f_ffff;
     Outcome::new(
         code,
-        format!("{hex}: AtrErr: DSID-03190F80, #1:\n\t0: {hex}: DSID-03190F80, problem {problem}, data 0, Att {number:x} ({name})\n"),
+        format!(
+            "{hex}: AtrErr: DSID-03190F80, #1:\n\t0: {hex}: DSID-03190F80, problem {problem}, data 0, Att {number:x} ({name})\n"
+        ),
     )
 }
 
@@ -37,16 +73,25 @@ fn fault(code: u16, hex: &str, problem: &str, name: &str) -> Outcome {
 pub fn run(world: &mut World, account: Account, dn: &str, changes: &[Change], permissive: bool) -> Outcome {
     let key = dn_key(dn);
     if dn.is_empty() {
-        return Outcome::new(result::UNWILLING, "0000209A: SvcErr: DSID-031A1021, problem 5003 (WILL_NOT_PERFORM), data 0\n");
+        return Outcome::new(
+            result::UNWILLING,
+            "0000209A: SvcErr: DSID-031A1021, problem 5003 (WILL_NOT_PERFORM), data 0\n",
+        );
     }
     let Some(object) = world.directory.get(&key) else {
         return match exists(world, &key) {
-            Ok(()) => Outcome::new(result::UNWILLING, "00002035: SvcErr: DSID-031A1021, problem 5003 (WILL_NOT_PERFORM), data 0\n"),
+            Ok(()) => Outcome::new(
+                result::UNWILLING,
+                "00002035: SvcErr: DSID-031A1021, problem 5003 (WILL_NOT_PERFORM), data 0\n",
+            ),
             Err(outcome) => outcome,
         };
     };
     if changes.is_empty() {
-        return Outcome::new(result::PROTOCOL_ERROR, "00000057: LdapErr: DSID-0C090B73, comment: No modification given, data 0, v1db1");
+        return Outcome::new(
+            result::PROTOCOL_ERROR,
+            "00000057: LdapErr: DSID-0C090B73, comment: No modification given, data 0, v1db1",
+        );
     }
     let before = object.entry.clone();
     let mut after = before.clone();
@@ -88,14 +133,20 @@ fn apply(entry: &mut Entry, account: Account, change: &Change, permissive: bool)
     let name = change.attribute.split(';').next().unwrap_or_default();
     let schema = attribute(name);
     let known = schema.is_some() || entry.has(name) || PLAIN.iter().any(|p| p.eq_ignore_ascii_case(name));
-    if SYSTEM.iter().any(|s| s.eq_ignore_ascii_case(name)) || schema.is_some_and(|s| s.link.is_some_and(|l| l % 2 == 1)) {
+    if SYSTEM.iter().any(|s| s.eq_ignore_ascii_case(name)) || schema.is_some_and(|s| s.link.is_some_and(|l| l % 2 == 1))
+    {
         return Err(Outcome::new(
             result::CONSTRAINT,
-            format!("0000209A: SvcErr: DSID-031A1236, problem 5003 (WILL_NOT_PERFORM), data 0, Att ({name}): owned by the system\n"),
+            format!(
+                "0000209A: SvcErr: DSID-031A1236, problem 5003 (WILL_NOT_PERFORM), data 0, Att ({name}): owned by the system\n"
+            ),
         ));
     }
     if ["cn", "name", "ou", "dc", "objectClass", "objectCategory"].iter().any(|n| n.eq_ignore_ascii_case(name)) {
-        return Err(Outcome::new(result::UNWILLING, format!("00002016: UpdErr: DSID-031B0DFF, problem 6004 (CANT_ON_RDN), data 0, Att ({name})\n")));
+        return Err(Outcome::new(
+            result::UNWILLING,
+            format!("00002016: UpdErr: DSID-031B0DFF, problem 6004 (CANT_ON_RDN), data 0, Att ({name})\n"),
+        ));
     }
     if account == Account::Migration && !name.eq_ignore_ascii_case("targetAddress") {
         return Err(Outcome::new(
@@ -107,7 +158,9 @@ fn apply(entry: &mut Entry, account: Account, change: &Change, permissive: bool)
         // AD answers 16 to an attribute that the schema does not have.
         return Err(Outcome::new(
             result::NO_SUCH_ATTRIBUTE,
-            format!("00000057: LdapErr: DSID-0C0910B4, comment: Error in attribute conversion operation ({name}), data 0, v1db1"),
+            format!(
+                "00000057: LdapErr: DSID-0C0910B4, comment: Error in attribute conversion operation ({name}), data 0, v1db1"
+            ),
         ));
     }
     if change.verb != Verb::Delete {
@@ -121,7 +174,10 @@ fn apply(entry: &mut Entry, account: Account, change: &Change, permissive: bool)
     match change.verb {
         Verb::Add => {
             if change.values.is_empty() {
-                return Err(Outcome::new(result::PROTOCOL_ERROR, "00000057: LdapErr: DSID-0C090B73, comment: Error in attribute conversion operation, data 0, v1db1"));
+                return Err(Outcome::new(
+                    result::PROTOCOL_ERROR,
+                    "00000057: LdapErr: DSID-0C090B73, comment: Error in attribute conversion operation, data 0, v1db1",
+                ));
             }
             for value in &change.values {
                 if values.iter().any(|v| same(name, v, value)) {
@@ -132,7 +188,8 @@ fn apply(entry: &mut Entry, account: Account, change: &Change, permissive: bool)
                 }
                 if single && !values.is_empty() {
                     let code = if entry.has(name) { result::VALUE_EXISTS } else { result::CONSTRAINT };
-                    let problem = if entry.has(name) { "1006 (ATT_OR_VALUE_EXISTS)" } else { "1005 (CONSTRAINT_ATT_TYPE)" };
+                    let problem =
+                        if entry.has(name) { "1006 (ATT_OR_VALUE_EXISTS)" } else { "1005 (CONSTRAINT_ATT_TYPE)" };
                     return Err(fault(code, "00002081", problem, spelling));
                 }
                 values.push(value.clone());
@@ -152,7 +209,12 @@ fn apply(entry: &mut Entry, account: Account, change: &Change, permissive: bool)
                     }
                     None if permissive => {}
                     None => {
-                        return Err(fault(result::NO_SUCH_ATTRIBUTE, "00002085", "1001 (NO_ATTRIBUTE_OR_VAL)", spelling));
+                        return Err(fault(
+                            result::NO_SUCH_ATTRIBUTE,
+                            "00002085",
+                            "1001 (NO_ATTRIBUTE_OR_VAL)",
+                            spelling,
+                        ));
                     }
                 }
             }
@@ -190,7 +252,11 @@ fn check(name: &str, schema: Option<&'static Attribute>, value: &[u8]) -> Result
         Syntax::Integer => syntax(text.is_ok_and(|t| t.parse::<i32>().is_ok()))?,
         Syntax::LargeInteger => syntax(text.is_ok_and(|t| t.parse::<i64>().is_ok()))?,
         Syntax::Dn => {
-            let good = text.is_ok_and(|t| crate::wire::attributes::split_dn(t).iter().all(|p| p.split_once('=').is_some_and(|(k, v)| !k.trim().is_empty() && !v.is_empty())));
+            let good = text.is_ok_and(|t| {
+                crate::wire::attributes::split_dn(t)
+                    .iter()
+                    .all(|p| p.split_once('=').is_some_and(|(k, v)| !k.trim().is_empty() && !v.is_empty()))
+            });
             syntax(good)?;
         }
         Syntax::Octets | Syntax::Other => {}
@@ -257,7 +323,13 @@ mod tests {
             let attribute = case.attribute.clone();
             assert_eq!(run_one(&mut world, &[case]), (code, hex.into()), "{attribute}");
         }
-        let gone = run(&mut world, Account::Directory, "CN=nobody,OU=Users,DC=contoso,DC=test", &[change(Verb::Replace, "mail", &["x"])], false);
+        let gone = run(
+            &mut world,
+            Account::Directory,
+            "CN=nobody,OU=Users,DC=contoso,DC=test",
+            &[change(Verb::Replace, "mail", &["x"])],
+            false,
+        );
         assert_eq!(gone.code, 32);
         let stranger = run(&mut world, Account::Migration, ANN, &[change(Verb::Replace, "mail", &["x@y.test"])], false);
         assert_eq!((stranger.code, stranger.text.get(..8)), (50, Some("00002098")));

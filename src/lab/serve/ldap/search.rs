@@ -32,10 +32,25 @@ const LARGEST_RANGE: usize = 1500;
 /// Attributes that the directory account may write on a user, beyond those that
 /// are there already.
 const WRITABLE: &[&str] = &[
-    "altRecipient", "deliverAndRedirect", "displayName", "homeMDB", "homeMTA", "legacyExchangeDN", "mail",
-    "mailNickname", "msExchHomeServerName", "msExchMailboxGuid", "msExchMailboxSecurityDescriptor",
-    "msExchPoliciesExcluded", "msExchPoliciesIncluded", "msExchRecipientDisplayType", "msExchRecipientTypeDetails",
-    "msExchVersion", "proxyAddresses", "targetAddress", "textEncodedORAddress",
+    "altRecipient",
+    "deliverAndRedirect",
+    "displayName",
+    "homeMDB",
+    "homeMTA",
+    "legacyExchangeDN",
+    "mail",
+    "mailNickname",
+    "msExchHomeServerName",
+    "msExchMailboxGuid",
+    "msExchMailboxSecurityDescriptor",
+    "msExchPoliciesExcluded",
+    "msExchPoliciesIncluded",
+    "msExchRecipientDisplayType",
+    "msExchRecipientTypeDetails",
+    "msExchVersion",
+    "proxyAddresses",
+    "targetAddress",
+    "textEncodedORAddress",
 ];
 
 /// Pages that a connection still has to fetch: cookie → keys.
@@ -69,7 +84,10 @@ pub fn root(out: &mut Vec<u8>, id: i64, world: &World, search: &Search) {
     let all: Vec<(&str, Vec<String>)> = vec![
         ("currentTime", vec![world.now.strftime("%Y%m%d%H%M%S.0Z").to_string()]),
         ("subschemaSubentry", vec![format!("CN=Aggregate,{schema}")]),
-        ("dsServiceName", vec![format!("CN=NTDS Settings,CN={short},CN=Servers,CN=Default-First-Site-Name,CN=Sites,{configuration}")]),
+        (
+            "dsServiceName",
+            vec![format!("CN=NTDS Settings,CN={short},CN=Servers,CN=Default-First-Site-Name,CN=Sites,{configuration}")],
+        ),
         ("namingContexts", vec![domain.clone(), configuration.clone(), schema.clone()]),
         ("defaultNamingContext", vec![domain.clone()]),
         ("rootDomainNamingContext", vec![domain.clone()]),
@@ -77,12 +95,22 @@ pub fn root(out: &mut Vec<u8>, id: i64, world: &World, search: &Search) {
         ("schemaNamingContext", vec![schema]),
         ("supportedControl", controls.iter().map(|c| (*c).to_owned()).collect()),
         ("supportedLDAPVersion", vec!["3".into(), "2".into()]),
-        ("supportedCapabilities", vec!["1.2.840.113556.1.4.800".into(), "1.2.840.113556.1.4.1670".into(), "1.2.840.113556.1.4.1791".into()]),
+        (
+            "supportedCapabilities",
+            vec!["1.2.840.113556.1.4.800".into(), "1.2.840.113556.1.4.1670".into(), "1.2.840.113556.1.4.1791".into()],
+        ),
         ("supportedExtension", vec!["1.3.6.1.4.1.1466.20037".into(), "1.3.6.1.4.1.4203.1.11.3".into()]),
         ("highestCommittedUSN", vec![world.usn.to_string()]),
         ("supportedSASLMechanisms", vec!["GSSAPI".into(), "GSS-SPNEGO".into()]),
         ("dnsHostName", vec![host.clone()]),
-        ("ldapServiceName", vec![format!("{}:{short}$@{}", world.company.domains.first().map_or("", String::as_str), world.company.domains.first().map_or("", String::as_str).to_uppercase())]),
+        (
+            "ldapServiceName",
+            vec![format!(
+                "{}:{short}$@{}",
+                world.company.domains.first().map_or("", String::as_str),
+                world.company.domains.first().map_or("", String::as_str).to_uppercase()
+            )],
+        ),
         ("serverName", vec![format!("CN={short},CN=Servers,CN=Default-First-Site-Name,CN=Sites,{configuration}")]),
         ("isSynchronized", vec!["TRUE".into()]),
         ("isGlobalCatalogReady", vec!["TRUE".into()]),
@@ -126,7 +154,10 @@ pub fn run(out: &mut Vec<u8>, id: i64, desk: &mut Desk<'_>, search: &Search, con
         None => None,
         Some(Ok(paged)) => Some(paged),
         Some(Err(_)) => {
-            let outcome = Outcome::new(result::PROTOCOL_ERROR, "00000057: LdapErr: DSID-0C0907AD, comment: Error decoding ldap control, data 0, v1db1");
+            let outcome = Outcome::new(
+                result::PROTOCOL_ERROR,
+                "00000057: LdapErr: DSID-0C0907AD, comment: Error decoding ldap control, data 0, v1db1",
+            );
             return message::write_result(out, id, answer::DONE, &outcome, &[]);
         }
     };
@@ -141,7 +172,10 @@ pub fn run(out: &mut Vec<u8>, id: i64, desk: &mut Desk<'_>, search: &Search, con
             match number.and_then(|n| desk.pages.open.remove(&n)) {
                 Some(rest) => rest,
                 None => {
-                    let outcome = Outcome::new(result::UNWILLING, "00000057: LdapErr: DSID-0C090802, comment: Error processing control, data 0, v1db1");
+                    let outcome = Outcome::new(
+                        result::UNWILLING,
+                        "00000057: LdapErr: DSID-0C090802, comment: Error processing control, data 0, v1db1",
+                    );
                     return message::write_result(out, id, answer::DONE, &outcome, &[]);
                 }
             }
@@ -163,14 +197,16 @@ pub fn run(out: &mut Vec<u8>, id: i64, desk: &mut Desk<'_>, search: &Search, con
             let page = if *size == 0 { LARGEST_PAGE } else { (*size).min(LARGEST_PAGE) };
             rest = found.split_off(found.len().min(page));
         }
-        None => over(if search.size == 0 { LARGEST_PAGE } else { search.size.min(LARGEST_PAGE) }, &mut found, &mut outcome),
+        None => {
+            over(if search.size == 0 { LARGEST_PAGE } else { search.size.min(LARGEST_PAGE) }, &mut found, &mut outcome)
+        }
     }
     for key in &found {
         let Some(object) = desk.world.directory.get(key) else { continue };
         let attributes = selected(desk, object, search);
         message::write_entry(out, id, &object.entry.dn, &attributes);
     }
-    if rest.is_empty() && !controls.iter().any(|c| c.oid == DOMAIN_SCOPE) {
+    if rest.is_empty() && outcome.code == result::SUCCESS && !controls.iter().any(|c| c.oid == DOMAIN_SCOPE) {
         references(out, id, desk.world, search);
     }
     let control = paged.map(|_| {

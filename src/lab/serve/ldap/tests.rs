@@ -69,13 +69,22 @@ async fn without_paging_a_thousand_entries_are_all() {
     let mut ldap = connect(&lab, folder.path(), "ldaps", "dc1.contoso.test:636").await;
     ldap.simple_bind("admin@contoso.test", "admin's word").await.expect("an answer");
     let filter = "(&(objectCategory=person)(homeMDB=*)(!(msExchRecipientTypeDetails=8192)))";
-    let cut = ldap.search("ou=users,dc=contoso,dc=test", Scope::OneLevel, filter, vec!["1.1"]).await.expect("an answer");
+    let cut =
+        ldap.search("ou=users,dc=contoso,dc=test", Scope::OneLevel, filter, vec!["1.1"]).await.expect("an answer");
     assert_eq!((cut.0.len(), cut.1.rc), (1000, 4));
+    // Nothing but entries comes before the limit is said.
+    let whole = ldap.search("dc=contoso,dc=test", Scope::Subtree, filter, vec!["1.1"]).await.expect("an answer");
+    assert_eq!((whole.0.len(), whole.1.rc, whole.1.refs.len()), (1000, 4, 0));
 
     let (mut cookie, mut seen) = (Vec::new(), HashSet::new());
     loop {
         let control: RawControl = PagedResults { size: 300, cookie: cookie.clone() }.critical().into();
-        let search = ldap.with_controls(control).search("ou=users,dc=contoso,dc=test", Scope::Subtree, filter, vec!["objectGUID", "mail"]);
+        let search = ldap.with_controls(control).search(
+            "ou=users,dc=contoso,dc=test",
+            Scope::Subtree,
+            filter,
+            vec!["objectGUID", "mail"],
+        );
         let (entries, outcome) = search.await.expect("an answer").success().expect("a page");
         seen.extend(entries.into_iter().map(|e| SearchEntry::construct(e).dn));
         let back = outcome.ctrls.iter().find(|c| c.1.ctype == super::search::PAGED).expect("the control comes back");
@@ -86,7 +95,12 @@ async fn without_paging_a_thousand_entries_are_all() {
         }
     }
     assert_eq!(seen.len(), 1100);
-    let one = ldap.search("dc=contoso,dc=test", Scope::Subtree, "(|(mail=u0700@contoso.test)(proxyAddresses=smtp:U0701@contoso.test))", vec!["cn"]);
+    let one = ldap.search(
+        "dc=contoso,dc=test",
+        Scope::Subtree,
+        "(|(mail=u0700@contoso.test)(proxyAddresses=smtp:U0701@contoso.test))",
+        vec!["cn"],
+    );
     assert_eq!(one.await.expect("an answer").0.into_iter().filter(|e| !e.is_ref()).count(), 2);
     lab.stop().await;
 }
