@@ -179,7 +179,14 @@ pub async fn answer(state: &State, request: &Request) -> Option<Answer> {
     match trouble {
         Trouble::DropBefore => return None,
         Trouble::Throttle { retry_after } => return Some(throttled(service, &mut world, request, &retry_after)),
-        Trouble::Unavailable => return Some(unavailable(service)),
+        Trouble::Unavailable => {
+            let answer = unavailable(service);
+            // Error bodies of Exchange Online sometimes claim to be compressed and
+            // are not (admin API, section 4.3).
+            let mislabelled =
+                service == Service::Exchange && world.choose("mislabelled", &label.object, 0).is_multiple_of(2);
+            return Some(if mislabelled { answer.with("Content-Encoding", "gzip") } else { answer });
+        }
         Trouble::None | Trouble::DropAfter => {}
     }
     let world = &mut *world;

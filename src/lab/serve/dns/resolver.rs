@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::authority::{Found, LONGEST_CHAIN, look, records, soa, zone_of};
 use super::coded;
-use crate::lab::World;
 use crate::lab::world::Cached;
+use crate::lab::{Faults, World};
 use crate::wire::dns::{RecordSet, absolute};
 
 /// Key under which a name that does not exist is remembered.
@@ -127,7 +127,13 @@ fn held(world: &mut World, resolver: &str, name: &str, kind: RecordType) -> Held
     }
 }
 
+/// Some resolvers keep what they have for a quarter of an hour at least,
+/// whatever the zone says; which, hangs on the seed.
+const STUBBORN: u32 = 900;
+
 fn keep(world: &mut World, resolver: &str, name: &str, kind: &str, set: Option<RecordSet>, seconds: u32) {
+    let stubborn = world.faults == Faults::Usual && world.choose("stubborn resolver", resolver, 0).is_multiple_of(3);
+    let seconds = if stubborn { seconds.max(STUBBORN) } else { seconds };
     let span = SignedDuration::from_secs(i64::from(seconds));
     let until = world.now.checked_add(span).unwrap_or(Timestamp::MAX);
     world.caches.insert((resolver.to_owned(), name.to_owned(), kind.to_owned()), Cached { set, until });

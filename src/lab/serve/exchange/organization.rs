@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::batches::MOST_BATCHES;
 use super::{Call, Outcome, Output, not_found, refuse};
+use crate::lab::mail;
 use crate::lab::world::{CloudDomain, Connector};
 
 /// Get-MigrationConfig.
@@ -73,6 +74,7 @@ pub fn set_accepted_domain(call: &mut Call<'_>) -> Outcome {
             domain.domain_type.clone_from(&kind);
             call.world.wrote("exchange", &identity, "domain-type");
             call.world.event(&identity, "domain_type", kind);
+            mail::forget_routes(call.world);
             Ok(Output::default())
         }
         _ => {

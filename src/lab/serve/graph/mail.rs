@@ -86,6 +86,21 @@ pub fn inbox(world: &World, id: &str) -> Outcome {
     ))
 }
 
+/// GET /users/{id}/mailboxSettings.
+pub fn settings(world: &World, id: &str) -> Outcome {
+    let (_, mailbox) = mailbox(world, id)?;
+    let purpose = match mailbox.kind.as_str() {
+        "SharedMailbox" => "shared",
+        "RoomMailbox" => "room",
+        "EquipmentMailbox" => "equipment",
+        _ => "user",
+    };
+    Ok(Answer::json(
+        200,
+        &json!({"@odata.context": context("users/mailboxSettings"), "userPurpose": purpose, "timeZone": "UTC"}),
+    ))
+}
+
 /// GET /users/{id}/messages.
 pub fn messages(world: &World, request: &Request, id: &str) -> Outcome {
     let (user, _) = mailbox(world, id)?;

@@ -129,9 +129,14 @@ fn route(state: &State, world: &mut World, request: &Request) -> Outcome {
         ("GET", ["users", id, "licenseDetails"]) => users::license_details(world, id),
         ("POST", ["users", id, "sendMail"]) => mail::send(world, request, id),
         ("GET", ["users", id, "mailFolders", "inbox"]) => mail::inbox(world, id),
+        ("GET", ["users", id, "mailboxSettings"]) => mail::settings(world, id),
         ("GET", ["users", id, "messages"]) => mail::messages(world, request, id),
         ("GET", ["users", id, "messages", message]) => mail::message(world, id, message),
         ("GET", ["users", id, "messages", message, "$value"]) => mail::mime(world, id, message),
+        // Delegated only: an application never sees it.
+        ("GET", ["directory", "onPremisesSynchronization"]) => {
+            Err((403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.".into()))
+        }
         ("POST", ["directoryObjects", "getByIds"]) => users::by_ids(state, world, request),
         (_, [first, ..]) => Err(bad_request(format!("Resource not found for the segment '{first}'."))),
         (_, []) => Err(bad_request("Empty path.")),

@@ -346,3 +346,21 @@ pub fn write_paged(cookie: &[u8]) -> Vec<u8> {
     });
     writer.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_bring_the_reader_down(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes);
+            let _ = super::super::ber::frame(&bytes);
+            let mut framed = Writer::default();
+            framed.element(SEQUENCE, &bytes);
+            let _ = read(&framed.0);
+            let _ = read_paged(&bytes);
+        }
+    }
+}

@@ -206,7 +206,7 @@ pub fn run(out: &mut Vec<u8>, id: i64, desk: &mut Desk<'_>, search: &Search, con
         let attributes = selected(desk, object, search);
         message::write_entry(out, id, &object.entry.dn, &attributes);
     }
-    if rest.is_empty() && !controls.iter().any(|c| c.oid == DOMAIN_SCOPE) {
+    if rest.is_empty() && outcome.code == result::SUCCESS && !controls.iter().any(|c| c.oid == DOMAIN_SCOPE) {
         references(out, id, desk.world, search);
     }
     let control = paged.map(|_| {

@@ -72,6 +72,9 @@ async fn without_paging_a_thousand_entries_are_all() {
     let cut =
         ldap.search("ou=users,dc=contoso,dc=test", Scope::OneLevel, filter, vec!["1.1"]).await.expect("an answer");
     assert_eq!((cut.0.len(), cut.1.rc), (1000, 4));
+    // Nothing but entries comes before the limit is said.
+    let whole = ldap.search("dc=contoso,dc=test", Scope::Subtree, filter, vec!["1.1"]).await.expect("an answer");
+    assert_eq!((whole.0.len(), whole.1.rc, whole.1.refs.len()), (1000, 4, 0));
 
     let (mut cookie, mut seen) = (Vec::new(), HashSet::new());
     loop {
