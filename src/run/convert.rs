@@ -39,7 +39,7 @@ enum Way {
 struct Reshape {
     way: Way,
     addresses: Vec<String>,
-    cloud: BTreeMap<String, CloudMailbox>,
+    cloud: Arc<BTreeMap<String, CloudMailbox>>,
     initial_domain: String,
 }
 
@@ -135,12 +135,12 @@ impl Change for Reshape {
 }
 
 async fn reshape(session: &Session, way: Way, addresses: Vec<String>, step: &Step) -> Result<Vec<Outcome>> {
-    let change = Reshape {
-        way,
-        addresses,
-        cloud: recipients::cloud_mailboxes(session).await?,
-        initial_domain: session.profile().tenant.initial_domain.clone(),
+    let cloud = match way {
+        Way::Convert => recipients::mailboxes_of(session, &addresses).await?,
+        // A mailbox that gave way already must not be found again.
+        Way::Release => recipients::cloud_mailboxes(session).await?,
     };
+    let change = Reshape { way, addresses, cloud, initial_domain: session.profile().tenant.initial_domain.clone() };
     let tell = |done: usize, of: usize| step.progress(done, of, "mailboxes", "written");
     gate::pass(session, &change, Some(&tell)).await
 }
@@ -199,7 +199,7 @@ pub async fn release(
     if let Some(failure) = outcomes.iter().find_map(|o| o.result.as_ref().err()) {
         return Err(failure.clone());
     }
-    let provisioned = recipients::cloud_mailboxes(session).await?;
+    let provisioned = session.memory().mailboxes.clone();
     let forwarded: Vec<String> =
         addresses.iter().filter(|a| provisioned.contains_key(&address_key(a))).cloned().collect();
     let mut carried = 0;

@@ -161,15 +161,19 @@ pub async fn skus(session: &Session) -> Result<Vec<Sku>> {
 
 /// What the rules say about licences for these people; a usage location of the
 /// project counts for who has none.
-async fn needed(session: &Session, addresses: &[String]) -> Result<rules::Checked> {
+async fn needed(session: &Session, addresses: &[String]) -> Result<Needed> {
     let (skus, users) = futures::try_join!(skus(session), recipients::users(session, addresses))?;
     let place = session.project().usage_location.clone().unwrap_or_default();
+    let mut homeless = Vec::new();
     let people: Vec<Person> = addresses
         .iter()
         .zip(users)
         .filter_map(|(address, user)| {
             let user = user?;
             let location = &user.facts.usage_location;
+            if location.is_empty() {
+                homeless.push(address.clone());
+            }
             Some(Person {
                 address: address.clone(),
                 usage_location: if location.is_empty() { place.clone() } else { location.clone() },
@@ -178,9 +182,16 @@ async fn needed(session: &Session, addresses: &[String]) -> Result<rules::Checke
             })
         })
         .collect();
-    rules::check(&people, &skus, session.project().licence.sku.as_deref()).map_err(|lacking| {
+    let checked = rules::check(&people, &skus, session.project().licence.sku.as_deref()).map_err(|lacking| {
         Failure::new(Kind::Findings, lacking.to_string()).during("graph", "GET /subscribedSkus").hint(lacking.remedy())
-    })
+    })?;
+    Ok(Needed { checked, homeless })
+}
+
+/// What the rules say, and who has no usage location of their own.
+struct Needed {
+    checked: rules::Checked,
+    homeless: Vec<String>,
 }
 
 /// Step before `start`: seats and usage locations. Who can't get a licence is
@@ -193,7 +204,7 @@ pub async fn check(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Repo
     let mut report = Report::new("license::check");
     let addresses = mailboxes.addresses();
     let checked = match needed(session, &addresses).await {
-        Ok(checked) => checked,
+        Ok(needed) => needed.checked,
         Err(failure) if failure.kind == Kind::Findings => {
             report.error("", failure.message, failure.hint.as_deref().unwrap_or_default());
             report.mailboxes = Some(mailboxes.take(0));
@@ -230,7 +241,7 @@ pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usi
         return Ok(0);
     }
     let step = session.step("license::assign", plural(mailboxes.len(), "mailbox", "mailboxes"));
-    let checked = needed(session, &mailboxes.addresses()).await?;
+    let Needed { checked, homeless } = needed(session, &mailboxes.addresses()).await?;
     let Some(sku) = checked.sku else {
         step.end("everybody has one");
         return Ok(0);
@@ -241,7 +252,7 @@ pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usi
             hint: fault.remedy.clone(),
         });
     }
-    locate(session, &checked.give).await?;
+    locate(session, homeless).await?;
     let total = mailboxes.len();
     let change = UserChange { users: checked.give, what: What::Give(sku.id) };
     let tell = |done: usize, of: usize| step.progress(done, of, "licences", "given");
@@ -257,9 +268,11 @@ pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usi
 }
 
 /// Gives a usage location to those without, where the project names one.
-async fn locate(session: &Session, users: &[String]) -> Result<()> {
-    if let Some(place) = session.project().usage_location.clone() {
-        let change = UserChange { users: users.to_vec(), what: What::Location(place) };
+async fn locate(session: &Session, users: Vec<String>) -> Result<()> {
+    if let Some(place) = session.project().usage_location.clone()
+        && !users.is_empty()
+    {
+        let change = UserChange { users, what: What::Location(place) };
         warn_refused(session, gate::pass(session, &change, None).await?);
     }
     Ok(())
@@ -286,11 +299,12 @@ pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome
         }
     }
     if !without.is_empty() {
-        let sku = needed(session, &without).await?.sku.ok_or_else(|| {
+        let Needed { checked, homeless } = needed(session, &without).await?;
+        let sku = checked.sku.ok_or_else(|| {
             Failure::new(Kind::Validation, "no product of the tenant gives a mailbox")
                 .hint("look at the tenant's subscriptions")
         })?;
-        locate(session, &without).await?;
+        locate(session, homeless).await?;
         gate::pass(session, &UserChange { users: without.clone(), what: What::Give(sku.id.clone()) }, None).await?;
         by_sku.entry(sku.id).or_default().extend(without);
     }

@@ -5,6 +5,7 @@
 //! whole side, or a few filters for a wave; never a request per person.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::try_join;
 use jiff::SignedDuration;
@@ -284,16 +285,14 @@ fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser
     }
 }
 
-/// The cloud mailboxes, by every SMTP address in lower case: one paged read.
+/// The cloud mailboxes, by every SMTP address in lower case, read now: one paged
+/// read.
 ///
 /// # Errors
 /// Those of Exchange.
-pub async fn cloud_mailboxes(session: &Session) -> Result<BTreeMap<String, CloudMailbox>> {
-    let reply = session
-        .services()
-        .exchange
-        .invoke("Get-Mailbox", vec![("ResultSize".into(), Param::from("Unlimited"))])
-        .await?;
+pub async fn cloud_mailboxes(session: &Session) -> Result<Arc<BTreeMap<String, CloudMailbox>>> {
+    let all = vec![("ResultSize".into(), Param::from("Unlimited"))];
+    let reply = session.services().exchange.invoke("Get-Mailbox", all).await?;
     let mut mailboxes = BTreeMap::new();
     for row in &reply.rows {
         let Some(guid) = Guid::parse(&text_of(get(row, "ExchangeGuid"))).filter(|g| *g != Guid::NIL) else { continue };
@@ -304,7 +303,23 @@ pub async fn cloud_mailboxes(session: &Session) -> Result<BTreeMap<String, Cloud
             mailboxes.insert(address_key(proxy), mailbox.clone());
         }
     }
+    let mailboxes = Arc::new(mailboxes);
+    session.memory().mailboxes = mailboxes.clone();
     Ok(mailboxes)
+}
+
+/// The cloud mailboxes of these people: as read before, if all of them were
+/// there. What a conversion looks at (GUID, X.500 name, routing address) never
+/// changes while a mailbox lives.
+///
+/// # Errors
+/// Those of Exchange.
+pub async fn mailboxes_of(session: &Session, addresses: &[String]) -> Result<Arc<BTreeMap<String, CloudMailbox>>> {
+    let known = session.memory().mailboxes.clone();
+    if addresses.iter().all(|a| known.contains_key(&address_key(a))) {
+        return Ok(known);
+    }
+    cloud_mailboxes(session).await
 }
 
 /// Waits until something holds, asking every `pause`; `false` when the deadline

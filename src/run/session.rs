@@ -14,6 +14,7 @@ use super::approvals::Approver;
 use super::journal::{Event, Journal, Kind as EventKind};
 use super::narrate::{Narrator, Note, What};
 use crate::base::{Cancel, Clock, Result, Secret, Timestamp};
+use crate::migration::conversion::CloudMailbox;
 use crate::migration::project::Project;
 use crate::services::Services;
 use crate::wire::profile::Profile;
@@ -44,6 +45,8 @@ pub struct Memory {
     /// Object ids of the tenant's users by any of their addresses in lower case;
     /// an id never changes.
     pub ids: BTreeMap<String, String>,
+    /// Cloud mailboxes as last read, by every SMTP address in lower case.
+    pub mailboxes: Arc<BTreeMap<String, CloudMailbox>>,
     /// What the service said about rows that failed: address → its words.
     pub failed_rows: BTreeMap<String, String>,
     /// Objects whose baseline stands in the journal.
