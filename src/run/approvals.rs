@@ -100,6 +100,9 @@ pub fn working_day_later(now: Timestamp) -> Timestamp {
         .unwrap_or_else(|_| now.checked_add(SignedDuration::from_hours(24)).unwrap_or(now))
 }
 
+/// Puts a question to whoever sits at the terminal.
+pub type Person = Box<dyn Fn(&str) -> Option<bool> + Send + Sync>;
+
 /// Answers what was said on the command line, and asks whoever sits at the
 /// terminal for the rest.
 pub struct Beforehand {
@@ -108,7 +111,7 @@ pub struct Beforehand {
     /// Parts of texts that are refused; stronger than the others.
     pub deny: Vec<String>,
     /// Asks a person; `None` where there is none.
-    pub person: Option<Box<dyn Fn(&str) -> Option<bool> + Send + Sync>>,
+    pub person: Option<Person>,
 }
 
 #[async_trait]

@@ -481,7 +481,7 @@ async fn nothing_hangs_on(session: &Session, batch: &Batch) -> Result<()> {
         .hint("convert_to_mail_user(b.synced) and release(b.failed) first"));
     }
     let memory = session.memory();
-    if memory.facts.get("mail_flow").is_none() {
+    if !memory.facts.contains_key("mail_flow") {
         drop(memory);
         return Err(Failure::new(Kind::Conflict, format!("mail flow was not proved, {} stays", batch.name()))
             .on(batch.name())
@@ -493,7 +493,7 @@ async fn nothing_hangs_on(session: &Session, batch: &Batch) -> Result<()> {
 /// Waits until the project's hours since the MX change are over; from now on if
 /// the moment of the change isn't known.
 async fn wait_after_switch(session: &Session) -> Result<()> {
-    let hours = i64::try_from(session.project().waits.mx_hours).unwrap_or(72);
+    let hours = i64::from(session.project().waits.mx_hours);
     let cut: Timestamp = {
         let mut memory = session.memory();
         let known = memory.facts.get("mx_switched").and_then(|v| v.as_str()?.parse().ok());

@@ -120,7 +120,7 @@ async fn endpoint_named(session: &Session, name: &str) -> Result<Option<Value>> 
 /// Those of Exchange; a refused credential with the service's own words.
 pub async fn ensure(session: &Arc<Session>, name: &str, at_once: Option<i64>) -> Result<bool> {
     let step = session.step("endpoint", name);
-    let at_once = at_once.unwrap_or_else(|| i64::try_from(session.project().endpoint.at_once).unwrap_or(20));
+    let at_once = at_once.unwrap_or_else(|| i64::from(session.project().endpoint.at_once));
     let outcome = one(gate::pass(session, &EnsureEndpoint { name: name.into(), at_once }, None).await?)?;
     let text = match (outcome.changed, outcome.before.is_null()) {
         (false, _) => "there already",

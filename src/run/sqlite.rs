@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
@@ -199,7 +199,7 @@ fn local(path: &Path, done: &str, error: &std::io::Error) -> Failure {
         .hint("check that the folder exists and may be written")
 }
 
-fn broken(path: &PathBuf, error: &rusqlite::Error) -> Failure {
+fn broken(path: &Path, error: &rusqlite::Error) -> Failure {
     Failure::new(base::Kind::Local, format!("the journal {} can't be opened", path.display()))
         .detail(error.to_string())
         .hint("check that the folder may be written; if the file is damaged, restore it from a copy")
