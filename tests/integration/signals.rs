@@ -18,7 +18,8 @@ fn interrupted(script: &str) -> Option<i32> {
     let out = child.stdout.take().expect("a pipe");
     let mut lines = BufReader::new(out).lines().map_while(Result::ok);
     assert!(lines.any(|l| l.contains("\"said\"")), "the script never spoke");
-    let pressed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    let pressed =
+        Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().expect("a shell is there");
     assert!(pressed.success());
     // Drain, so that the child never waits for a reader.
     lines.for_each(drop);
