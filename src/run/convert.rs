@@ -194,22 +194,28 @@ pub async fn release(
     }
     let step = session.step("release", plural(mailboxes.len(), "mailbox", "mailboxes"));
     let addresses = mailboxes.addresses();
-    let began = session.now();
-    let outcomes = reshape(session, Way::Release, addresses.clone(), &step).await?;
-    if let Some(failure) = outcomes.iter().find_map(|o| o.result.as_ref().err()) {
-        return Err(failure.clone());
-    }
+    let outcomes = reshape(session, Way::Release, addresses, &step).await?;
+    // One that can't be given back holds nobody else up: the others' forwarding
+    // is gone already, and only the rest of the way makes them whole.
+    let stuck = outcomes.iter().find_map(|o| o.result.as_ref().err()).cloned();
+    let addresses: Vec<String> = outcomes.iter().filter(|o| o.result.is_ok()).map(|o| o.target.clone()).collect();
+    let taken_back = session.now();
     let provisioned = recipients::cloud_mailboxes(session).await?;
     let forwarded: Vec<String> =
         addresses.iter().filter(|a| provisioned.contains_key(&address_key(a))).cloned().collect();
     let mut carried = 0;
     if !forwarded.is_empty() {
-        if outcomes.iter().any(|o| o.changed) && !cycle_after(session, began).await? {
+        // Also where nothing was written now: a run that was broken off may have
+        // written it a moment ago, and the cloud doesn't know yet.
+        if !cycle_after(session, taken_back).await? {
             return Err(Failure::new(Kind::Timeout, "no synchronization has run for three hours")
                 .during("graph", "GET /organization")
                 .hint("start a cycle by hand, then run again: what was taken back stays taken back"));
         }
         carried = waiting::carry_home(session, &forwarded, &step).await?;
+        // What came while the others' messages were carried; known ones are not
+        // sent twice.
+        carried += waiting::carry_home(session, &forwarded, &step).await?;
         let outcomes = licences::give_way(session, &forwarded).await?;
         if let Some(failure) = outcomes.into_iter().find_map(|o| o.result.err()) {
             return Err(failure);
@@ -217,7 +223,10 @@ pub async fn release(
     }
     for address in &addresses {
         let why = reason(address).unwrap_or_else(|| "released by the script".into());
-        session.leave(address, &why)?;
+        session.leave_after("release", address, &why)?;
+    }
+    if let Some(failure) = stuck {
+        return Err(failure);
     }
     let given = plural(addresses.len(), "mailbox", "mailboxes");
     step.end(match carried {

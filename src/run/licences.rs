@@ -162,7 +162,7 @@ pub async fn skus(session: &Session) -> Result<Vec<Sku>> {
 /// What the rules say about licences for these people; a usage location of the
 /// project counts for who has none.
 async fn needed(session: &Session, addresses: &[String]) -> Result<rules::Checked> {
-    let (skus, users) = futures::try_join!(skus(session), recipients::users(session, addresses))?;
+    let (skus, users) = session.clock().both(skus(session), recipients::users(session, addresses)).await?;
     let place = session.project().usage_location.clone().unwrap_or_default();
     let people: Vec<Person> = addresses
         .iter()

@@ -36,11 +36,11 @@ pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> R
     let step = session.step("mailflow::verify_coexistence", domains.join(", "));
     let mut report = Report::new("mailflow::verify_coexistence");
     let exchange = &session.services().exchange;
-    let (outbound, inbound, accepted) = futures::try_join!(
-        exchange.invoke("Get-OutboundConnector", vec![]),
-        exchange.invoke("Get-InboundConnector", vec![]),
-        exchange.invoke("Get-AcceptedDomain", vec![]),
-    )?;
+    let clock = session.clock();
+    let connectors = clock
+        .both(exchange.invoke("Get-OutboundConnector", vec![]), exchange.invoke("Get-InboundConnector", vec![]));
+    let ((outbound, inbound), accepted) =
+        clock.both(connectors, exchange.invoke("Get-AcceptedDomain", vec![])).await?;
     let list = |v: &serde_json::Value| -> Vec<String> {
         v.as_array().map(|l| l.iter().map(|i| text_of(i).to_lowercase()).collect()).unwrap_or_default()
     };
