@@ -208,10 +208,8 @@ fn waves_of(call: &mut Call) -> Result<Dynamic> {
         rules.batches = rules.batches.saturating_sub(begun.len()).max(1);
     }
     let fresh = list.without(&begun.values().flatten().cloned().collect());
-    let mut plan: Vec<waves::Wave> = begun
-        .into_iter()
-        .map(|(name, addresses)| waves::Wave { name, addresses, remarks: Vec::new() })
-        .collect();
+    let mut plan: Vec<waves::Wave> =
+        begun.into_iter().map(|(name, addresses)| waves::Wave { name, addresses, remarks: Vec::new() }).collect();
     plan.sort_by_key(|wave| waves::number(&wave.name));
     let planned = waves::plan(&fresh.addresses(), &together, &rules)
         .map_err(|why| Failure::new(base::Kind::Validation, why.to_string()).hint("change `pilot` or `at_most`"))?;

@@ -372,7 +372,8 @@ mod tests {
             }
         };
         // Both must end; a sleeper that is forgotten would hang here.
-        let joined = tokio::time::timeout(std::time::Duration::from_secs(20), clock.both(nap(20), clock.both(nap(5), nap(9))));
+        let joined =
+            tokio::time::timeout(std::time::Duration::from_secs(20), clock.both(nap(20), clock.both(nap(5), nap(9))));
         let (late, (early, middle)) = joined.await.expect("nobody is forgotten").expect("the recorder never fails");
         assert_eq!((late, early, middle), (20, 5, 9));
         assert_eq!(*lock(&owner.0), vec![5, 9, 20]);

@@ -14,8 +14,8 @@ use crate::run::narrate::{Narrator, Note};
 use crate::run::sqlite::SqliteJournal;
 use crate::run::{Parts, Session};
 use crate::services::{Dialer, LabClock, Secrets, Services};
-use crate::wire::log::Tap;
 use crate::wire::guid::hex;
+use crate::wire::log::Tap;
 use crate::wire::profile::{Behind, Profile};
 
 /// What a session is opened with.

@@ -16,12 +16,12 @@ use super::domains::one;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::journal::Kind as EventKind;
 use super::narrate::What;
-use super::recipients;
 use super::report::plural;
 use super::session::Session;
+use super::{mailflow, recipients};
 use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::list::{Mailboxes, ROWS_PER_FILE};
-use crate::wire::attributes::{Entry, address_key};
+use crate::wire::attributes::{Entry, address_key, domain_of};
 use crate::wire::invoke::{Param, Params, get, number_of, text_of};
 
 /// A migration batch, referred to by name; what is known of its rows is that of
@@ -202,9 +202,8 @@ pub async fn ensure(session: &Arc<Session>, name: &str, mailboxes: &Mailboxes, o
     }
     let people =
         recipients::some(session, &mailboxes.addresses(), &["proxyAddresses", "homeMDB", "targetAddress"]).await?;
-    let has_moved = |address: &str| {
-        people.get(&address_key(address)).is_some_and(|e| !e.has("homeMDB") && e.has("targetAddress"))
-    };
+    let has_moved =
+        |address: &str| people.get(&address_key(address)).is_some_and(|e| !e.has("homeMDB") && e.has("targetAddress"));
     let rest = mailboxes.filter(|row| !has_moved(row.address()));
     if rest.is_empty() {
         step.end("all moved already");
@@ -219,7 +218,8 @@ pub async fn ensure(session: &Arc<Session>, name: &str, mailboxes: &Mailboxes, o
     }
     let endpoint =
         if options.endpoint.is_empty() { session.project().endpoint.name.clone() } else { options.endpoint.clone() };
-    let outcome = one(gate::pass(session, &CreateBatch { name, whole: mailboxes, mailboxes: &rest, endpoint }, None).await?)?;
+    let outcome =
+        one(gate::pass(session, &CreateBatch { name, whole: mailboxes, mailboxes: &rest, endpoint }, None).await?)?;
     step.end(if outcome.changed { "made" } else { "there already" });
     Ok(Batch(Arc::new(Inner {
         name: name.into(),
@@ -332,9 +332,10 @@ pub async fn start(session: &Arc<Session>, batch: &Batch) -> Result<bool> {
 
 fn a_release_began(session: &Session, batch: &Batch) -> bool {
     let memory = session.memory();
-    batch.mailboxes().iter().any(|row| {
-        memory.past.releasing.contains(&row.key()) && memory.past.is_own(batch.name(), row.address())
-    })
+    batch
+        .mailboxes()
+        .iter()
+        .any(|row| memory.past.releasing.contains(&row.key()) && memory.past.is_own(batch.name(), row.address()))
 }
 
 /// Both sides' whole images of people, into the journal, once.
@@ -552,9 +553,16 @@ async fn nothing_hangs_on(session: &Session, batch: &Batch) -> Result<()> {
         .on(batch.name())
         .hint("convert_to_mail_user(b.synced) and release(b.failed) first"));
     }
-    let memory = session.memory();
-    if memory.facts.get("mail_flow").is_none() {
-        drop(memory);
+    let domains: BTreeSet<String> = addresses.iter().map(|a| domain_of(a)).collect();
+    if let Some(domain) = mailflow::still_at_home(session, &domains).await? {
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!("the mail of {domain} still goes to the old server, {} stays", batch.name()),
+        )
+        .on(batch.name())
+        .hint("call set_mx(domains) first"));
+    }
+    if session.memory().facts.get("mail_flow").is_none() {
         return Err(Failure::new(Kind::Conflict, format!("mail flow was not proved, {} stays", batch.name()))
             .on(batch.name())
             .hint("call mailflow::verify(domains).or_stop() after set_mx"));
@@ -569,7 +577,7 @@ async fn wait_after_switch(session: &Session) -> Result<()> {
     let cut: Timestamp = {
         let mut memory = session.memory();
         let known = memory.facts.get("mx_switched").and_then(|v| v.as_str()?.parse().ok());
-        match known {
+        match known.max(memory.past.switched) {
             Some(time) => time,
             None => {
                 let now = session.now();
@@ -614,7 +622,11 @@ impl Row {
 }
 
 async fn rows_of(session: &Session, name: &str) -> Result<Vec<Row>> {
-    let params = vec![("BatchId".into(), Param::from(name)), ("ResultSize".into(), Param::from("Unlimited"))];
+    rows_where(session, vec![("BatchId".into(), Param::from(name))]).await
+}
+
+async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
+    params.push(("ResultSize".into(), Param::from("Unlimited")));
     let reply = session.services().exchange.invoke("Get-MigrationUser", params).await?;
     Ok(reply
         .rows
@@ -625,6 +637,16 @@ async fn rows_of(session: &Session, name: &str) -> Result<Vec<Row>> {
             error: text_of(get(r, "ErrorSummary")),
         })
         .collect())
+}
+
+/// What a migration user's status says about its copy, by address; everybody
+/// whom a batch holds.
+///
+/// # Errors
+/// Those of Exchange.
+pub async fn copied(session: &Session) -> Result<BTreeMap<String, bool>> {
+    let rows = rows_where(session, Vec::new()).await?;
+    Ok(rows.into_iter().map(|r| (address_key(&r.address), r.is_synced())).collect())
 }
 
 async fn batch_named(session: &Session, name: &str) -> Result<Option<Value>> {

@@ -6,7 +6,7 @@
 //! What is to be written is decided by `migration::conversion`; this file reads
 //! in sets and writes one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use super::recipients::{self, ATTRIBUTES, image};
 use super::report::plural;
 use super::session::{Session, Step};
 use super::synchronize::cycle_after;
-use super::{licences, waiting};
+use super::{batches, licences, waiting};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::conversion::{self, CloudMailbox, Profile, Refusal};
 use crate::migration::list::Mailboxes;
@@ -40,6 +40,8 @@ struct Reshape {
     way: Way,
     addresses: Vec<String>,
     cloud: BTreeMap<String, CloudMailbox>,
+    /// Whose copy is complete; looked at by a conversion only.
+    copied: BTreeSet<String>,
     initial_domain: String,
 }
 
@@ -54,6 +56,13 @@ impl Reshape {
                     reason: "there is no cloud mailbox".into(),
                     remedy: "watch the batch to its end",
                 })?;
+                if entry.has("homeMDB") && !self.copied.contains(&address_key(address)) {
+                    return Err(Refusal {
+                        rule: "not_copied",
+                        reason: "its copy is not complete, and what is missing in the cloud would be lost".into(),
+                        remedy: "watch the batch to its end, and convert b.synced only",
+                    });
+                }
                 let plan = conversion::convert(entry, cloud, &self.initial_domain, Profile::MailUser)?;
                 Ok((plan.mods, plan.after))
             }
@@ -135,8 +144,21 @@ impl Change for Reshape {
 }
 
 async fn reshape(session: &Session, way: Way, addresses: Vec<String>, step: &Step) -> Result<Vec<Outcome>> {
+    // The service's word first; for a batch that is gone, what a watch has seen.
+    let copied = match way {
+        Way::Release => BTreeSet::new(),
+        Way::Convert => {
+            let rows = batches::copied(session).await?;
+            let memory = session.memory();
+            let seen = memory.past.synced.iter().filter(|a| !rows.contains_key(*a)).cloned();
+            let mut copied: BTreeSet<String> = seen.collect();
+            copied.extend(rows.into_iter().filter_map(|(a, done)| done.then_some(a)));
+            copied
+        }
+    };
     let change = Reshape {
         way,
+        copied,
         addresses,
         cloud: recipients::cloud_mailboxes(session).await?,
         initial_domain: session.profile().tenant.initial_domain.clone(),

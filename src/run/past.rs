@@ -19,6 +19,8 @@ pub struct Past {
     /// Batches that this project made or was about to make: name in lower case →
     /// its name and its addresses.
     pub batches: BTreeMap<String, (String, BTreeSet<String>)>,
+    /// When a batch was first started, by its name in lower case.
+    pub started: BTreeMap<String, Timestamp>,
     /// Names in lower case of batches that it removed.
     pub removed: BTreeSet<String>,
     /// People whose release has begun, and whom no later batch took up.
@@ -56,7 +58,11 @@ impl Past {
                 }
                 let name = event.target.to_lowercase();
                 self.removed.remove(&name);
+                self.started.remove(&name);
                 self.batches.insert(name, (event.target.clone(), rows));
+            }
+            (Kind::Intent, "start") => {
+                self.started.entry(event.target.to_lowercase()).or_insert(event.time);
             }
             (Kind::Outcome, "remove") if applied => {
                 self.removed.insert(event.target.to_lowercase());
@@ -94,6 +100,14 @@ impl Past {
         self.batches.values().find(|(_, rows)| rows.contains(&key)).map(|(name, _)| name.as_str())
     }
 
+    /// When the first batch of ours that holds a person was started: what lies in
+    /// the cloud mailbox from before that moment was copied.
+    pub fn started(&self, address: &str) -> Option<Timestamp> {
+        let key = address_key(address);
+        let own = self.batches.iter().filter(|(_, (_, rows))| rows.contains(&key));
+        own.filter_map(|(name, _)| self.started.get(name)).min().copied()
+    }
+
     /// Whether a batch of that name holding that person is ours.
     pub fn is_own(&self, batch: &str, address: &str) -> bool {
         self.batches.get(&batch.to_lowercase()).is_some_and(|(_, rows)| rows.contains(&address_key(address)))
@@ -117,7 +131,8 @@ mod tests {
     #[test]
     fn a_released_row_stays_released_until_another_batch_takes_it_up() {
         let mut past = Past::default();
-        let made = |name: &str| event(Kind::Intent, "batch", name, json!({"planned": {"addresses": ["Ann@contoso.test"]}}));
+        let made =
+            |name: &str| event(Kind::Intent, "batch", name, json!({"planned": {"addresses": ["Ann@contoso.test"]}}));
         past.learn(&made("wave-01"));
         assert!(past.is_own("WAVE-01", "ann@contoso.test") && !past.is_own("wave-02", "ann@contoso.test"));
         past.learn(&event(Kind::Intent, "release", "Ann@contoso.test", json!({})));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients;
 use super::session::{Session, Step};
-use crate::base::{Failure, Kind, Result};
+use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::wire::graph::percent;
 
 /// Messages that the old server took in this run, until their outcomes stand in
@@ -58,19 +58,14 @@ impl Change for CarryHome {
         // is known from the server's own "250", which the journal keeps.
         let memory = session.memory();
         let taken = memory.facts.get(TAKEN);
-        let done = |target: &String| {
-            memory.past.carried.contains(target) || taken.is_some_and(|t| t[target.as_str()] == true)
-        };
+        let done =
+            |target: &String| memory.past.carried.contains(target) || taken.is_some_and(|t| t[target.as_str()] == true);
         Ok(targets
             .iter()
             .map(|target| Observed {
                 target: target.clone(),
                 before: Value::Null,
-                verdict: if done(target) {
-                    Verdict::Same
-                } else {
-                    Verdict::Differs(json!({"delivered": true}))
-                },
+                verdict: if done(target) { Verdict::Same } else { Verdict::Differs(json!({"delivered": true})) },
             })
             .collect())
     }
@@ -109,7 +104,7 @@ pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Ste
     let ids = recipients::ids(session, addresses).await?;
     for (done, (address, user)) in addresses.iter().zip(ids).enumerate() {
         let Some(user) = user else { continue };
-        let path = format!("/users/{user}/messages?$select=id,internetMessageId,from&$top=100");
+        let path = format!("/users/{user}/messages?$select=id,internetMessageId,from,receivedDateTime&$top=100");
         let rows = match session.services().graph.get_all(&path).await {
             Ok(rows) => rows,
             // No mailbox (any more): nothing waits.
@@ -117,9 +112,17 @@ pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Ste
             Err(f) => return Err(f),
         };
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        // A copy that failed halfway has brought old mail along, which the old
+        // mailbox still has. An hour's grace for clocks that disagree.
+        let since = session.memory().past.started(address).map(|t| t - jiff::SignedDuration::from_hours(1));
+        let is_new = |m: &Value| {
+            let received = m["receivedDateTime"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
+            received.zip(since).is_none_or(|(received, since)| received >= since)
+        };
         let mut seen = std::collections::BTreeSet::new();
         let messages: Vec<Waiting> = rows
             .iter()
+            .filter(|m| is_new(m))
             .map(|m| {
                 let (id, message) = (text(&m["id"]), text(&m["internetMessageId"]));
                 let name = if !message.is_empty() && seen.insert(message.clone()) { message } else { id.clone() };
