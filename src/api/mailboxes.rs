@@ -1,6 +1,6 @@
 //! `mailboxes::…` and what is done with a set of mailboxes without a service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{Array, Dynamic, Map};
 use serde::Deserialize;
@@ -190,8 +190,33 @@ fn waves_of(call: &mut Call) -> Result<Dynamic> {
         })
         .collect();
     rules.keep = if together.is_empty() { Keep::Nothing } else { Keep::Delegates };
-    let plan = waves::plan(&list.addresses(), &together, &rules)
+    // What an earlier run began keeps its batch: a wave that shifts by one row
+    // would meet a batch of its name with other mailboxes.
+    let mut begun: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    {
+        let memory = call.session().memory();
+        for address in list.addresses() {
+            if let Some(name) = memory.past.batch_of(&address).filter(|n| waves::number(n).is_some()) {
+                begun.entry(name.to_owned()).or_default().push(address);
+            }
+        }
+    }
+    let names: BTreeSet<String> = call.session().memory().past.batches.keys().cloned().collect();
+    let last = names.iter().filter_map(|n| waves::number(n)).max().unwrap_or(0);
+    if !begun.is_empty() {
+        rules.pilot = 0;
+        rules.batches = rules.batches.saturating_sub(begun.len()).max(1);
+    }
+    let fresh = list.without(&begun.values().flatten().cloned().collect());
+    let mut plan: Vec<waves::Wave> =
+        begun.into_iter().map(|(name, addresses)| waves::Wave { name, addresses, remarks: Vec::new() }).collect();
+    plan.sort_by_key(|wave| waves::number(&wave.name));
+    let planned = waves::plan(&fresh.addresses(), &together, &rules)
         .map_err(|why| Failure::new(base::Kind::Validation, why.to_string()).hint("change `pilot` or `at_most`"))?;
+    plan.extend(planned.into_iter().map(|wave| match waves::number(&wave.name) {
+        Some(number) if last > 0 => waves::Wave { name: waves::name(number + last, 2), ..wave },
+        _ => wave,
+    }));
     let mut waves = Array::with_capacity(plan.len());
     for wave in plan {
         for text in &wave.remarks {

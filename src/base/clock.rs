@@ -155,6 +155,33 @@ impl Clock {
         results.into_iter().flatten().collect()
     }
 
+    /// Does two things at a time, each an activity of its own, and answers both.
+    /// Whatever may wait on the clock must not be joined by other means: two
+    /// sleepers that count as one would move a driven clock too early, and the
+    /// later of them would never be woken.
+    ///
+    /// # Errors
+    /// That of the first to fail, in the order of the arguments; both end first.
+    pub async fn both<A, B>(
+        &self,
+        a: impl Future<Output = Result<A>>,
+        b: impl Future<Output = Result<B>>,
+    ) -> Result<(A, B)> {
+        self.add_running(1);
+        let left = Workers { clock: self, left: AtomicUsize::new(2) };
+        let (a, b) = futures::future::join(self.branch(&left, a), self.branch(&left, b)).await;
+        Ok((a?, b?))
+    }
+
+    async fn branch<T>(&self, left: &Workers<'_>, work: impl Future<Output = T>) -> T {
+        let answer = work.await;
+        // The last one hands its place back to the caller.
+        if left.left.fetch_sub(1, Ordering::SeqCst) > 1 {
+            self.stop_running().await;
+        }
+        answer
+    }
+
     fn add_running(&self, more: usize) {
         if let Source::Driven { state, .. } = &*self.0 {
             lock(state).running += more;
@@ -332,6 +359,25 @@ mod tests {
             .await;
         assert_eq!(seen, vec![5, 0]);
         assert_eq!(*lock(&owner.0), vec![5]);
+    }
+
+    #[tokio::test]
+    async fn two_joined_sleepers_are_both_woken_in_their_order() {
+        let (clock, owner) = driven();
+        let nap = |seconds: i64| {
+            let clock = clock.clone();
+            async move {
+                clock.sleep(SignedDuration::from_secs(seconds)).await?;
+                Ok(clock.now().as_second())
+            }
+        };
+        // Both must end; a sleeper that is forgotten would hang here.
+        let joined =
+            tokio::time::timeout(std::time::Duration::from_secs(20), clock.both(nap(20), clock.both(nap(5), nap(9))));
+        let (late, (early, middle)) = joined.await.expect("nobody is forgotten").expect("the recorder never fails");
+        assert_eq!((late, early, middle), (20, 5, 9));
+        assert_eq!(*lock(&owner.0), vec![5, 9, 20]);
+        clock.sleep(SignedDuration::from_secs(1)).await.expect("the caller counts as one again");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
 use crate::base::{Clock, Failure, Kind, Result, Timestamp};
@@ -13,8 +14,9 @@ use crate::run::narrate::{Narrator, Note};
 use crate::run::sqlite::SqliteJournal;
 use crate::run::{Parts, Session};
 use crate::services::{Dialer, LabClock, Secrets, Services};
+use crate::wire::guid::hex;
 use crate::wire::log::Tap;
-use crate::wire::profile::Profile;
+use crate::wire::profile::{Behind, Profile};
 
 /// What a session is opened with.
 pub(crate) struct Opening<'a> {
@@ -64,10 +66,11 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
         None => Clock::system(),
     };
     let source_password = secrets.source.clone();
+    let authority = secrets.ca.clone();
     let services = Services::new(&profile, secrets, clock.clone(), opening.tap)?;
     let owner = Owner {
         project: opening.project.name.clone(),
-        tenant: profile.tenant.id.clone(),
+        tenant: whose(&profile, authority.as_deref()),
         run: run_id(Timestamp::now()),
     };
     let journal = SqliteJournal::open(&opening.journal_folder.join(".stagepost"), owner)?;
@@ -84,7 +87,20 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
         approver: opening.approver,
         handle: opening.handle,
     });
+    session.recall()?;
     Ok(Opened { session, control })
+}
+
+/// Whose events these are. Each lab makes a certificate authority of its own,
+/// and what was done in one lab says nothing about the next of the same name.
+fn whose(profile: &Profile, authority: Option<&str>) -> String {
+    match (profile.kind, authority) {
+        (Behind::Lab, Some(authority)) => {
+            let digest = Sha256::digest(authority.as_bytes());
+            format!("{} of lab {}", profile.tenant.id, hex(digest.get(..8).unwrap_or_default()))
+        }
+        _ => profile.tenant.id.clone(),
+    }
 }
 
 /// `20261120-094512-417`: when a run began, by the system's clock.

@@ -27,6 +27,10 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
         return Err(Failure::new(Kind::Usage, format!("--yes is for labs, and {} is none", profile.name))
             .hint("answer at the terminal, or name the texts with --approve"));
     }
+    if [&args.approve, &args.deny].iter().any(|parts| parts.iter().any(|p| p.trim().is_empty())) {
+        return Err(Failure::new(Kind::Usage, "an empty --approve or --deny would match every approval")
+            .hint("name a part of the text; is a variable of the command line empty?"));
+    }
     let project = project(&here, &args.profile, &profile, args.mailboxes.as_deref())?;
     let library = Library::new(vec![here.join("lib")]);
     if !drive::passes(context, &script, &library) {

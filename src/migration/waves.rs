@@ -137,9 +137,20 @@ pub fn plan(addresses: &[String], delegates: &[(String, String)], rules: &Rules)
     let wave = |(index, (mut rows, remarks)): (usize, (Vec<usize>, Vec<String>))| {
         rows.sort_unstable();
         let addresses = rows.into_iter().filter_map(|row| addresses.get(row).cloned()).collect();
-        Wave { name: format!("wave-{:0digits$}", index + 1), addresses, remarks }
+        Wave { name: name(index + 1, digits), addresses, remarks }
     };
     Ok(waves.into_iter().enumerate().map(wave).collect())
+}
+
+/// The name of a wave by its number, with at least so many digits.
+pub fn name(number: usize, digits: usize) -> String {
+    format!("wave-{number:0digits$}")
+}
+
+/// The number in a name that [`name`] made; `None` for any other name.
+pub fn number(name: &str) -> Option<usize> {
+    let digits = name.strip_prefix("wave-").filter(|d| !d.is_empty() && d.chars().all(|c| c.is_ascii_digit()))?;
+    digits.parse().ok()
 }
 
 /// Positions of those who belong together, each group ascending, groups in the

@@ -57,6 +57,11 @@ impl Journal for MemoryJournal {
         };
         Ok(kept.iter().enumerate().map(stored).collect())
     }
+    fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().for_each(each);
+        Ok(())
+    }
     fn run(&self) -> &str {
         "test"
     }

@@ -16,12 +16,12 @@ use super::domains::one;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::journal::Kind as EventKind;
 use super::narrate::What;
-use super::recipients;
 use super::report::plural;
 use super::session::Session;
+use super::{mailflow, recipients};
 use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::list::{Mailboxes, ROWS_PER_FILE};
-use crate::wire::attributes::address_key;
+use crate::wire::attributes::{Entry, address_key, domain_of};
 use crate::wire::invoke::{Param, Params, get, number_of, text_of};
 
 /// A migration batch, referred to by name; what is known of its rows is that of
@@ -104,6 +104,9 @@ pub struct Options {
 
 struct CreateBatch<'a> {
     name: &'a str,
+    /// Everybody who may be in it.
+    whole: &'a Mailboxes,
+    /// Those who have not moved yet.
     mailboxes: &'a Mailboxes,
     endpoint: String,
 }
@@ -124,14 +127,21 @@ impl Change for CreateBatch<'_> {
     }
     async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
         let Some(found) = batch_named(session, self.name).await? else {
-            let verdict = Verdict::Differs(json!({"rows": self.mailboxes.len()}));
+            // The addresses make the batch known as ours when the script runs again.
+            let verdict = Verdict::Differs(json!({
+                "rows": self.mailboxes.len(),
+                "addresses": self.mailboxes.addresses(),
+            }));
             return Ok(vec![Observed { target: self.name.into(), before: Value::Null, verdict }]);
         };
         let rows = number_of(get(&found, "TotalCount")).unwrap_or(0);
         let there: BTreeSet<String> =
             rows_of(session, self.name).await?.into_iter().map(|r| address_key(&r.address)).collect();
-        let wanted: BTreeSet<String> = self.mailboxes.addresses().iter().map(|a| address_key(a)).collect();
-        let verdict = if there == wanted {
+        let keys = |list: &Mailboxes| list.addresses().iter().map(|a| address_key(a)).collect::<BTreeSet<String>>();
+        let (whole, wanted) = (keys(self.whole), keys(self.mailboxes));
+        // The rows of a fresh batch are listed one by one; their number is known first.
+        let listed = there.is_superset(&wanted) || usize::try_from(rows).is_ok_and(|n| n == wanted.len());
+        let verdict = if listed && there.is_subset(&whole) {
             Verdict::Same
         } else {
             Verdict::Refused(
@@ -145,6 +155,9 @@ impl Change for CreateBatch<'_> {
             )
         };
         Ok(vec![Observed { target: self.name.into(), before: json!({"rows": rows}), verdict }])
+    }
+    fn settles_within(&self) -> i64 {
+        300
     }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         let params: Params = vec![
@@ -189,14 +202,24 @@ pub async fn ensure(session: &Arc<Session>, name: &str, mailboxes: &Mailboxes, o
     }
     let people =
         recipients::some(session, &mailboxes.addresses(), &["proxyAddresses", "homeMDB", "targetAddress"]).await?;
-    let moved = people.len() == mailboxes.len() && people.values().all(|e| !e.has("homeMDB") && e.has("targetAddress"));
-    if moved {
+    let has_moved =
+        |address: &str| people.get(&address_key(address)).is_some_and(|e| !e.has("homeMDB") && e.has("targetAddress"));
+    let rest = mailboxes.filter(|row| !has_moved(row.address()));
+    if rest.is_empty() {
         step.end("all moved already");
         return Ok(finished("Completed"));
     }
+    if let Some(reasons) = given_back(session, name, &rest, &people) {
+        for (address, reason) in &reasons {
+            session.leave(address, reason)?;
+        }
+        step.end(format!("done already, {} left where they were", plural(reasons.len(), "mailbox", "mailboxes")));
+        return Ok(finished("CompletedWithErrors"));
+    }
     let endpoint =
         if options.endpoint.is_empty() { session.project().endpoint.name.clone() } else { options.endpoint.clone() };
-    let outcome = one(gate::pass(session, &CreateBatch { name, mailboxes, endpoint }, None).await?)?;
+    let outcome =
+        one(gate::pass(session, &CreateBatch { name, whole: mailboxes, mailboxes: &rest, endpoint }, None).await?)?;
     step.end(if outcome.changed { "made" } else { "there already" });
     Ok(Batch(Arc::new(Inner {
         name: name.into(),
@@ -206,7 +229,30 @@ pub async fn ensure(session: &Arc<Session>, name: &str, mailboxes: &Mailboxes, o
     })))
 }
 
-struct StartBatch<'a>(&'a Batch);
+/// Why each of these was given back, if all were, by this batch, and are still
+/// whole where they are: then the batch has nothing left to do. Another try takes
+/// a batch of another name.
+fn given_back(
+    session: &Session,
+    name: &str,
+    rest: &Mailboxes,
+    people: &BTreeMap<String, Entry>,
+) -> Option<Vec<(String, String)>> {
+    let memory = session.memory();
+    rest.iter()
+        .map(|row| {
+            let whole = people.get(&row.key()).is_some_and(|e| e.has("homeMDB") && !e.has("targetAddress"));
+            let reason = memory.past.released.get(&row.key()).filter(|_| whole)?;
+            memory.past.is_own(name, row.address()).then(|| (row.address().to_owned(), reason.clone()))
+        })
+        .collect()
+}
+
+struct StartBatch<'a> {
+    batch: &'a Batch,
+    /// The failed rows once more, which a watch has seen.
+    again: bool,
+}
 
 #[async_trait]
 impl Change for StartBatch<'_> {
@@ -220,10 +266,13 @@ impl Change for StartBatch<'_> {
         WayBack::Compensable("release the rows: forwarding is taken back, what came meanwhile is carried home")
     }
     fn targets(&self) -> Vec<String> {
-        vec![self.0.name().to_owned()]
+        vec![self.batch.name().to_owned()]
+    }
+    fn settles_within(&self) -> i64 {
+        300
     }
     async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
-        let name = self.0.name();
+        let name = self.batch.name();
         let status = status_of(session, name).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("there is no batch {name}"))
                 .during("exchange", "Start-MigrationBatch")
@@ -231,7 +280,10 @@ impl Change for StartBatch<'_> {
                 .hint("make it first: batch(name, mailboxes)")
         })?;
         let verdict = match status.to_ascii_lowercase().as_str() {
-            "created" | "stopped" | "failed" | "syncedwitherrors" => Verdict::Differs(json!({"status": "Syncing"})),
+            "created" | "stopped" => Verdict::Differs(json!({"status": "Syncing"})),
+            // Only for rows that a watch of this run has seen failed: a script
+            // that runs again must not start anew what ended long ago.
+            "failed" | "syncedwitherrors" if self.again => Verdict::Differs(json!({"status": "Syncing"})),
             "stopping" | "removing" | "corrupted" => Verdict::Refused(
                 Failure::new(Kind::Conflict, format!("batch {name} can't be started while it is {status}"))
                     .during("exchange", "Start-MigrationBatch")
@@ -243,7 +295,7 @@ impl Change for StartBatch<'_> {
         Ok(vec![Observed { target: name.into(), before: json!({"status": status}), verdict }])
     }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
-        let params = vec![("Identity".into(), Param::from(self.0.name()))];
+        let params = vec![("Identity".into(), Param::from(self.batch.name()))];
         session.services().exchange.invoke("Start-MigrationBatch", params).await.map(|_| ())
     }
 }
@@ -264,12 +316,26 @@ pub async fn start(session: &Arc<Session>, batch: &Batch) -> Result<bool> {
         format!("{} ({})", batch.name(), plural(batch.mailboxes().len(), "mailbox", "mailboxes"))
     };
     let step = session.step("start", subject);
+    if a_release_began(session, batch) {
+        // The service would start every failed row of the batch and forward
+        // again whom a release has given back.
+        step.end("not started again: mailboxes of it were given back");
+        return Ok(false);
+    }
     if !again {
         keep_images(session, batch.mailboxes()).await?;
     }
-    let outcome = one(gate::pass(session, &StartBatch(batch), None).await?)?;
+    let outcome = one(gate::pass(session, &StartBatch { batch, again }, None).await?)?;
     step.end(if outcome.changed { "new mail goes to the cloud from now on" } else { "was started already" });
     Ok(outcome.changed)
+}
+
+fn a_release_began(session: &Session, batch: &Batch) -> bool {
+    let memory = session.memory();
+    batch
+        .mailboxes()
+        .iter()
+        .any(|row| memory.past.releasing.contains(&row.key()) && memory.past.is_own(batch.name(), row.address()))
 }
 
 /// Both sides' whole images of people, into the journal, once.
@@ -279,7 +345,7 @@ pub async fn start(session: &Arc<Session>, batch: &Batch) -> Result<bool> {
 pub async fn keep_images(session: &Session, mailboxes: &Mailboxes) -> Result<()> {
     let fresh: Vec<String> = {
         let memory = session.memory();
-        mailboxes.addresses().iter().map(|a| address_key(a)).filter(|a| !memory.baselines.contains(a)).collect()
+        mailboxes.addresses().iter().map(|a| address_key(a)).filter(|a| !memory.past.baselines.contains(a)).collect()
     };
     if fresh.is_empty() {
         return Ok(());
@@ -331,7 +397,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     let step = session.step("watch", name);
     let deadline = session.now() + how.deadline;
     session.note(What::Waiting { reason: format!("the copy of {name}"), until: deadline });
-    let status = loop {
+    let (status, rows) = loop {
         let found = batch_named(session, name).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("the batch {name} is gone"))
                 .during("exchange", "Get-MigrationBatch")
@@ -344,7 +410,15 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         let text = if failed > 0 { format!("copied, {failed} failed") } else { "copied".to_owned() };
         step.progress(done, count("TotalCount"), "mailboxes", text);
         match status.to_ascii_lowercase().as_str() {
-            "synced" | "syncedwitherrors" | "failed" | "completed" | "completedwitherrors" | "stopped" => break status,
+            "synced" | "syncedwitherrors" | "failed" | "completed" | "completedwitherrors" => {
+                // The rows have the last word: one that is still at work is no
+                // failure, and to release it would undo a copy that runs.
+                let rows = rows_of(session, name).await?;
+                if !rows.iter().any(Row::is_at_work) {
+                    break (status, rows);
+                }
+            }
+            "stopped" => break (status, rows_of(session, name).await?),
             "corrupted" => {
                 return Err(Failure::new(Kind::Refused, format!("the batch {name} is corrupted"))
                     .during("exchange", "Get-MigrationBatch")
@@ -364,7 +438,6 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         }
         session.clock().sleep(how.every).await?;
     };
-    let rows = rows_of(session, name).await?;
     let mailboxes = recipients::cloud_mailboxes(session).await?;
     let mut state = State { status: status.clone(), ..State::default() };
     for row in &rows {
@@ -480,9 +553,16 @@ async fn nothing_hangs_on(session: &Session, batch: &Batch) -> Result<()> {
         .on(batch.name())
         .hint("convert_to_mail_user(b.synced) and release(b.failed) first"));
     }
-    let memory = session.memory();
-    if !memory.facts.contains_key("mail_flow") {
-        drop(memory);
+    let domains: BTreeSet<String> = addresses.iter().map(|a| domain_of(a)).collect();
+    if let Some(domain) = mailflow::still_at_home(session, &domains).await? {
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!("the mail of {domain} still goes to the old server, {} stays", batch.name()),
+        )
+        .on(batch.name())
+        .hint("call set_mx(domains) first"));
+    }
+    if !session.memory().facts.contains_key("mail_flow") {
         return Err(Failure::new(Kind::Conflict, format!("mail flow was not proved, {} stays", batch.name()))
             .on(batch.name())
             .hint("call mailflow::verify(domains).or_stop() after set_mx"));
@@ -497,7 +577,7 @@ async fn wait_after_switch(session: &Session) -> Result<()> {
     let cut: Timestamp = {
         let mut memory = session.memory();
         let known = memory.facts.get("mx_switched").and_then(|v| v.as_str()?.parse().ok());
-        match known {
+        match known.max(memory.past.switched) {
             Some(time) => time,
             None => {
                 let now = session.now();
@@ -532,8 +612,21 @@ impl Row {
     }
 }
 
+impl Row {
+    /// Whether the service still has something to do with it.
+    fn is_at_work(&self) -> bool {
+        ["Queued", "Validating", "Provisioning", "ProvisionUpdating", "Starting", "Syncing", "IncrementalSyncing"]
+            .iter()
+            .any(|s| self.status.eq_ignore_ascii_case(s))
+    }
+}
+
 async fn rows_of(session: &Session, name: &str) -> Result<Vec<Row>> {
-    let params = vec![("BatchId".into(), Param::from(name)), ("ResultSize".into(), Param::from("Unlimited"))];
+    rows_where(session, vec![("BatchId".into(), Param::from(name))]).await
+}
+
+async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
+    params.push(("ResultSize".into(), Param::from("Unlimited")));
     let reply = session.services().exchange.invoke("Get-MigrationUser", params).await?;
     Ok(reply
         .rows
@@ -544,6 +637,16 @@ async fn rows_of(session: &Session, name: &str) -> Result<Vec<Row>> {
             error: text_of(get(r, "ErrorSummary")),
         })
         .collect())
+}
+
+/// What a migration user's status says about its copy, by address; everybody
+/// whom a batch holds.
+///
+/// # Errors
+/// Those of Exchange.
+pub async fn copied(session: &Session) -> Result<BTreeMap<String, bool>> {
+    let rows = rows_where(session, Vec::new()).await?;
+    Ok(rows.into_iter().map(|r| (address_key(&r.address), r.is_synced())).collect())
 }
 
 async fn batch_named(session: &Session, name: &str) -> Result<Option<Value>> {

@@ -6,7 +6,7 @@
 //! What is to be written is decided by `migration::conversion`; this file reads
 //! in sets and writes one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use super::recipients::{self, ATTRIBUTES, image};
 use super::report::plural;
 use super::session::{Session, Step};
 use super::synchronize::cycle_after;
-use super::{licences, waiting};
+use super::{batches, licences, waiting};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::conversion::{self, CloudMailbox, Profile, Refusal};
 use crate::migration::list::Mailboxes;
@@ -40,6 +40,8 @@ struct Reshape {
     way: Way,
     addresses: Vec<String>,
     cloud: Arc<BTreeMap<String, CloudMailbox>>,
+    /// Whose copy is complete; looked at by a conversion only.
+    copied: BTreeSet<String>,
     initial_domain: String,
 }
 
@@ -54,6 +56,13 @@ impl Reshape {
                     reason: "there is no cloud mailbox".into(),
                     remedy: "watch the batch to its end",
                 })?;
+                if entry.has("homeMDB") && !self.copied.contains(&address_key(address)) {
+                    return Err(Refusal {
+                        rule: "not_copied",
+                        reason: "its copy is not complete, and what is missing in the cloud would be lost".into(),
+                        remedy: "watch the batch to its end, and convert b.synced only",
+                    });
+                }
                 let plan = conversion::convert(entry, cloud, &self.initial_domain, Profile::MailUser)?;
                 Ok((plan.mods, plan.after))
             }
@@ -140,7 +149,20 @@ async fn reshape(session: &Session, way: Way, addresses: Vec<String>, step: &Ste
         // A mailbox that gave way already must not be found again.
         Way::Release => recipients::cloud_mailboxes(session).await?,
     };
-    let change = Reshape { way, addresses, cloud, initial_domain: session.profile().tenant.initial_domain.clone() };
+    // The service's word first; for a batch that is gone, what a watch has seen.
+    let copied = match way {
+        Way::Release => BTreeSet::new(),
+        Way::Convert => {
+            let rows = batches::copied(session).await?;
+            let memory = session.memory();
+            let seen = memory.past.synced.iter().filter(|a| !rows.contains_key(*a)).cloned();
+            let mut copied: BTreeSet<String> = seen.collect();
+            copied.extend(rows.into_iter().filter_map(|(a, done)| done.then_some(a)));
+            copied
+        }
+    };
+    let change =
+        Reshape { way, addresses, cloud, copied, initial_domain: session.profile().tenant.initial_domain.clone() };
     let tell = |done: usize, of: usize| step.progress(done, of, "mailboxes", "written");
     gate::pass(session, &change, Some(&tell)).await
 }
@@ -194,22 +216,28 @@ pub async fn release(
     }
     let step = session.step("release", plural(mailboxes.len(), "mailbox", "mailboxes"));
     let addresses = mailboxes.addresses();
-    let began = session.now();
-    let outcomes = reshape(session, Way::Release, addresses.clone(), &step).await?;
-    if let Some(failure) = outcomes.iter().find_map(|o| o.result.as_ref().err()) {
-        return Err(failure.clone());
-    }
+    let outcomes = reshape(session, Way::Release, addresses, &step).await?;
+    // One that can't be given back holds nobody else up: the others' forwarding
+    // is gone already, and only the rest of the way makes them whole.
+    let stuck = outcomes.iter().find_map(|o| o.result.as_ref().err()).cloned();
+    let addresses: Vec<String> = outcomes.iter().filter(|o| o.result.is_ok()).map(|o| o.target.clone()).collect();
+    let taken_back = session.now();
     let provisioned = session.memory().mailboxes.clone();
     let forwarded: Vec<String> =
         addresses.iter().filter(|a| provisioned.contains_key(&address_key(a))).cloned().collect();
     let mut carried = 0;
     if !forwarded.is_empty() {
-        if outcomes.iter().any(|o| o.changed) && !cycle_after(session, began).await? {
+        // Also where nothing was written now: a run that was broken off may have
+        // written it a moment ago, and the cloud doesn't know yet.
+        if !cycle_after(session, taken_back).await? {
             return Err(Failure::new(Kind::Timeout, "no synchronization has run for three hours")
                 .during("graph", "GET /organization")
                 .hint("start a cycle by hand, then run again: what was taken back stays taken back"));
         }
         carried = waiting::carry_home(session, &forwarded, &step).await?;
+        // What came while the others' messages were carried; known ones are not
+        // sent twice.
+        carried += waiting::carry_home(session, &forwarded, &step).await?;
         let outcomes = licences::give_way(session, &forwarded).await?;
         if let Some(failure) = outcomes.into_iter().find_map(|o| o.result.err()) {
             return Err(failure);
@@ -217,7 +245,10 @@ pub async fn release(
     }
     for address in &addresses {
         let why = reason(address).unwrap_or_else(|| "released by the script".into());
-        session.leave(address, &why)?;
+        session.leave_after("release", address, &why)?;
+    }
+    if let Some(failure) = stuck {
+        return Err(failure);
     }
     let given = plural(addresses.len(), "mailbox", "mailboxes");
     step.end(match carried {

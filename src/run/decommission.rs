@@ -23,11 +23,10 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
     let step = session.step("decommission::check", session.profile().name.clone());
     let mut report = Report::new("decommission::check");
     let services = session.services();
-    let (people, cloud, batches) = futures::try_join!(
-        recipients::everybody(session),
-        recipients::cloud(session),
-        services.exchange.invoke("Get-MigrationBatch", vec![("ResultSize".into(), Param::from("Unlimited"))]),
-    )?;
+    let clock = session.clock();
+    let directories = clock.both(recipients::everybody(session), recipients::cloud(session));
+    let all = services.exchange.invoke("Get-MigrationBatch", vec![("ResultSize".into(), Param::from("Unlimited"))]);
+    let ((people, cloud), batches) = clock.both(directories, all).await?;
     let facts: Vec<_> = people.iter().map(OnPremises::of).collect();
     let left = facts.iter().filter(|p| p.has_mailbox).count();
     if left > 0 {

@@ -235,7 +235,7 @@ fn stages(total: usize) -> Vec<usize> {
 async fn first_touch(session: &Session, change: &dyn Change, due: &[Observed]) -> Result<()> {
     let fresh: Vec<String> = {
         let memory = session.memory();
-        due.iter().map(|o| o.target.clone()).filter(|t| !memory.baselines.contains(&t.to_lowercase())).collect()
+        due.iter().map(|o| o.target.clone()).filter(|t| !memory.past.baselines.contains(&t.to_lowercase())).collect()
     };
     if fresh.is_empty() {
         return Ok(());
@@ -252,7 +252,7 @@ pub fn keep_baselines(session: &Session, operation: &str, images: Vec<(String, V
     {
         let memory = session.memory();
         for (target, image) in images {
-            if !memory.baselines.contains(&target.to_lowercase()) {
+            if !memory.past.baselines.contains(&target.to_lowercase()) {
                 events.push(Event {
                     kind: EventKind::Baseline,
                     time: session.now(),
@@ -264,10 +264,8 @@ pub fn keep_baselines(session: &Session, operation: &str, images: Vec<(String, V
         }
     }
     for group in events.chunks(GROUP) {
-        session.journal().append(group)?;
+        session.append(group)?;
     }
-    let mut memory = session.memory();
-    memory.baselines.extend(events.into_iter().map(|e| e.target));
     Ok(())
 }
 
@@ -288,7 +286,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
             }),
         })
         .collect();
-    session.journal().append(&intents)?;
+    session.append(&intents)?;
 
     let mut results: Vec<Result<()>> = change.apply_group(session, group.iter().collect()).await;
     let mut after = read_back(session, change, group, &results).await?;
@@ -362,7 +360,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
             result,
         });
     }
-    session.journal().append(&events)?;
+    session.append(&events)?;
     match doubt {
         Some(failure) => Err(failure.hint("look at the object by hand; nothing repeats this write by itself")),
         None => Ok(outcomes),

@@ -102,6 +102,13 @@ pub trait Journal: Send + Sync {
     /// The store cannot be read.
     fn read(&self, run: &str) -> Result<Vec<Stored>>;
 
+    /// Every event that earlier runs wrote for the same tenant, in order; bodies
+    /// of baselines are left out.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()>;
+
     /// Id of the run that appends here.
     fn run(&self) -> &str;
 }

@@ -1,7 +1,7 @@
 //! Licences: seats before the start, the licence in the wave, and given back by
 //! a release.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -162,7 +162,7 @@ pub async fn skus(session: &Session) -> Result<Vec<Sku>> {
 /// What the rules say about licences for these people; a usage location of the
 /// project counts for who has none.
 async fn needed(session: &Session, addresses: &[String]) -> Result<Needed> {
-    let (skus, users) = futures::try_join!(skus(session), recipients::users(session, addresses))?;
+    let (skus, users) = session.clock().both(skus(session), recipients::users(session, addresses)).await?;
     let place = session.project().usage_location.clone().unwrap_or_default();
     let mut homeless = Vec::new();
     let people: Vec<Person> = addresses
@@ -285,17 +285,20 @@ async fn locate(session: &Session, users: Vec<String>) -> Result<()> {
 /// # Errors
 /// Those of the gate.
 pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome>> {
-    let found = recipients::users(session, users).await?;
+    let (found, skus) = session.clock().both(recipients::users(session, users), skus(session)).await?;
+    // What holds no mailbox (a project plan, a telephone) is none of our business.
+    let mailbox: BTreeSet<String> =
+        skus.into_iter().filter(|s| s.mailbox_plan().is_some()).map(|s| s.id.to_lowercase()).collect();
     let mut by_sku: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut without = Vec::new();
     for (address, user) in users.iter().zip(found) {
-        match user {
-            Some(user) if !user.licences.is_empty() => {
-                for sku in user.licences {
-                    by_sku.entry(sku).or_default().push(address.clone());
-                }
-            }
-            _ => without.push(address.clone()),
+        let held: Vec<String> = user.map(|u| u.licences).unwrap_or_default();
+        let held: Vec<String> = held.into_iter().filter(|sku| mailbox.contains(&sku.to_lowercase())).collect();
+        if held.is_empty() {
+            without.push(address.clone());
+        }
+        for sku in held {
+            by_sku.entry(sku).or_default().push(address.clone());
         }
     }
     if !without.is_empty() {
@@ -305,7 +308,13 @@ pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome
                 .hint("look at the tenant's subscriptions")
         })?;
         locate(session, homeless).await?;
-        gate::pass(session, &UserChange { users: without.clone(), what: What::Give(sku.id.clone()) }, None).await?;
+        // Who doesn't get it has nothing that could be taken, and the mailbox would
+        // stay and go on catching mail.
+        let given =
+            gate::pass(session, &UserChange { users: without.clone(), what: What::Give(sku.id.clone()) }, None).await?;
+        if let Some(failure) = given.into_iter().find_map(|o| o.result.err()) {
+            return Err(failure);
+        }
         by_sku.entry(sku.id).or_default().extend(without);
     }
     let mut outcomes = Vec::new();

@@ -1,6 +1,6 @@
 //! Where mail goes: both sides reach each other, the MX change, the proof.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hickory_proto::rr::RecordType;
@@ -36,11 +36,10 @@ pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> R
     let step = session.step("mailflow::verify_coexistence", domains.join(", "));
     let mut report = Report::new("mailflow::verify_coexistence");
     let exchange = &session.services().exchange;
-    let (outbound, inbound, accepted) = futures::try_join!(
-        exchange.invoke("Get-OutboundConnector", vec![]),
-        exchange.invoke("Get-InboundConnector", vec![]),
-        exchange.invoke("Get-AcceptedDomain", vec![]),
-    )?;
+    let clock = session.clock();
+    let connectors =
+        clock.both(exchange.invoke("Get-OutboundConnector", vec![]), exchange.invoke("Get-InboundConnector", vec![]));
+    let ((outbound, inbound), accepted) = clock.both(connectors, exchange.invoke("Get-AcceptedDomain", vec![])).await?;
     let list = |v: &serde_json::Value| -> Vec<String> {
         v.as_array().map(|l| l.iter().map(|i| text_of(i).to_lowercase()).collect()).unwrap_or_default()
     };
@@ -166,6 +165,7 @@ async fn cloud_host(session: &Session, domain: &str) -> Result<Option<String>> {
 pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> {
     let step = session.step("set_mx", domains.join(", "));
     let mut sets = Vec::new();
+    let mut settled = Vec::new();
     let mut slowest = 0;
     for domain in domains {
         let wanted = routing::wanted(domain, &service_records(session, domain).await?);
@@ -178,6 +178,7 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
                 .hint(refusal.remedy())
         })?;
         if switch.already {
+            settled.push((domain.clone(), switch.wanted));
             continue;
         }
         if let Some(ttl) = found.map(|s| s.ttl)
@@ -186,6 +187,10 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
             slowest = slowest.max(ttl);
         }
         sets.push((domain.clone(), switch.wanted));
+    }
+    // A run that was broken off after its change has not seen the resolvers agree.
+    for (domain, values) in &settled {
+        agreed(session, domain, RecordType::MX, values, old_copies(session, domain).max(NEW_TTL)).await?;
     }
     if sets.is_empty() {
         step.end("leads to the cloud already");
@@ -200,7 +205,12 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
                 .collect(),
         };
         every(gate::pass(session, &lower, None).await?)?;
-        let wake = session.now() + SignedDuration::from_secs(i64::from(slowest));
+    }
+    // Also what a run that was broken off lowered: resolvers keep the old copy for
+    // as long as it said, whoever waits.
+    let longest = sets.iter().map(|(domain, _)| old_copies(session, domain)).max().unwrap_or(0).max(slowest);
+    if longest > 0 {
+        let wake = session.now() + SignedDuration::from_secs(i64::from(longest));
         session.note(What::Waiting { reason: "copies with the old time to live to run out".into(), until: wake });
         session.clock().sleep_until(wake).await?;
     }
@@ -220,12 +230,37 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
             .collect(),
     };
     every(gate::pass(session, &swap, None).await?)?;
-    session.memory().facts.insert("mx_switched".into(), json!(session.now().to_string()));
     for (domain, values) in &sets {
         agreed(session, domain, RecordType::MX, values, old_ttl.max(NEW_TTL)).await?;
     }
     step.end(format!("{} switched, all resolvers agree", plural(sets.len(), "domain", "domains")));
     Ok(true)
+}
+
+/// Seconds for which a resolver may still hold the set that was there before its
+/// time to live was lowered.
+fn old_copies(session: &Session, domain: &str) -> u32 {
+    let lowered = session.memory().past.lowered.get(&super::zones::key(domain, RecordType::MX)).copied();
+    lowered.map_or(0, |(when, ttl)| {
+        let over = when + SignedDuration::from_secs(i64::from(ttl));
+        u32::try_from(over.duration_since(session.now()).as_secs()).unwrap_or(0)
+    })
+}
+
+/// The first of these domains whose mail still leads to the old server, at the
+/// authority.
+///
+/// # Errors
+/// Those of the name server.
+pub async fn still_at_home(session: &Session, domains: &BTreeSet<String>) -> Result<Option<String>> {
+    let old = relative(&session.profile().source.smtp);
+    for domain in domains {
+        let found = session.services().dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
+        if found.is_some_and(|s| s.values.iter().any(|v| relative(routing::mx_host(v)) == old)) {
+            return Ok(Some(domain.clone()));
+        }
+    }
+    Ok(None)
 }
 
 fn every(outcomes: Vec<gate::Outcome>) -> Result<()> {

@@ -19,6 +19,7 @@ pub mod journal;
 pub mod licences;
 pub mod mailflow;
 pub mod narrate;
+pub mod past;
 pub mod permissions;
 pub mod preflight;
 pub mod raw;

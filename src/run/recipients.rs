@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::try_join;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
@@ -181,7 +180,7 @@ pub async fn cloud(session: &Session) -> Result<Cloud> {
     let services = session.services();
     let path = format!("/users?$select={USER}&$top=999");
     let recipients = services.exchange.invoke("Get-Recipient", vec![("ResultSize".into(), Param::from("Unlimited"))]);
-    let (users, recipients) = try_join!(services.graph.get_all(&path), recipients)?;
+    let (users, recipients) = session.clock().both(services.graph.get_all(&path), recipients).await?;
     let mut types: BTreeMap<String, String> = BTreeMap::new();
     for row in &recipients.rows {
         let id = text_of(get(row, "ExternalDirectoryObjectId"));

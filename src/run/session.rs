@@ -2,7 +2,7 @@
 //! cancellation. Nothing is process-wide, so many tenants in one process are
 //! only a matter of more sessions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use super::approvals::Approver;
 use super::journal::{Event, Journal, Kind as EventKind};
 use super::narrate::{Narrator, Note, What};
+use super::past::Past;
 use crate::base::{Cancel, Clock, Result, Secret, Timestamp};
 use crate::migration::conversion::CloudMailbox;
 use crate::migration::project::Project;
@@ -49,8 +50,8 @@ pub struct Memory {
     pub mailboxes: Arc<BTreeMap<String, CloudMailbox>>,
     /// What the service said about rows that failed: address → its words.
     pub failed_rows: BTreeMap<String, String>,
-    /// Objects whose baseline stands in the journal.
-    pub baselines: BTreeSet<String>,
+    /// What the journal says about earlier work, kept up to date.
+    pub past: Past,
     /// Effective writes so far.
     pub writes: u64,
     /// Facts kept by a primitive for a later one of the same run, by name.
@@ -186,13 +187,34 @@ impl Session {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Learns what earlier runs wrote into the journal for this tenant. Without
+    /// it a run that was broken off would be taken for somebody else's work.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn recall(&self) -> Result<()> {
+        let mut memory = self.memory();
+        self.journal.past(&mut |event| memory.past.learn(event))
+    }
+
+    /// Appends a group of events in one commit, and remembers what they say.
+    ///
+    /// # Errors
+    /// The journal can't be written; nothing of the group was.
+    pub fn append(&self, events: &[Event]) -> Result<()> {
+        self.journal.append(events)?;
+        let mut memory = self.memory();
+        events.iter().for_each(|e| memory.past.learn(e));
+        Ok(())
+    }
+
     /// Records one event.
     ///
     /// # Errors
     /// The journal can't be written.
     pub fn record(&self, kind: EventKind, operation: &str, target: &str, body: Value) -> Result<()> {
         let event = Event { kind, time: self.now(), operation: operation.into(), target: target.into(), body };
-        self.journal.append(&[event]).map(|_| ())
+        self.append(&[event])
     }
 
     /// Leaves a row where it is, with its reason: told, recorded, remembered.
@@ -201,16 +223,27 @@ impl Session {
     /// # Errors
     /// The journal can't be written.
     pub fn leave(&self, address: &str, reason: &str) -> Result<()> {
+        self.leave_after("left", address, reason)
+    }
+
+    /// As [`Session::leave`], saying which primitive did it.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub fn leave_after(&self, operation: &str, address: &str, reason: &str) -> Result<()> {
         let key = address.to_lowercase();
-        {
+        let first = {
             let mut memory = self.memory();
-            if memory.left.contains_key(&key) {
-                return Ok(());
-            }
-            memory.left.insert(key.clone(), reason.to_owned());
+            let first = !memory.left.contains_key(&key);
+            memory.left.entry(key.clone()).or_insert_with(|| reason.to_owned());
+            first
+        };
+        if first {
+            self.note(What::LeftWhole { address: address.to_owned(), reason: reason.to_owned() });
+        } else if operation == "left" {
+            return Ok(());
         }
-        self.note(What::LeftWhole { address: address.to_owned(), reason: reason.to_owned() });
-        self.record(EventKind::Left, "left", &key, json!({"reason": reason}))
+        self.record(EventKind::Left, operation, &key, json!({"reason": reason}))
     }
 
     /// A number for a step that somebody else tells about.

@@ -154,6 +154,31 @@ impl Journal for SqliteJournal {
         Ok(numbers)
     }
 
+    fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = || -> rusqlite::Result<()> {
+            let mut select = inner.connection.prepare_cached(
+                "SELECT kind, time, operation, target, CASE kind WHEN 'baseline' THEN 'null' ELSE body END
+                 FROM event WHERE tenant = ?1 ORDER BY number",
+            )?;
+            let mut rows = select.query([&self.owner.tenant])?;
+            while let Some(r) = rows.next()? {
+                let wrong =
+                    |column| rusqlite::Error::InvalidColumnType(column, "event".into(), rusqlite::types::Type::Text);
+                let (kind, time, body): (String, String, String) = (r.get(0)?, r.get(1)?, r.get(4)?);
+                each(&Event {
+                    kind: Kind::of_word(&kind).ok_or_else(|| wrong(0))?,
+                    time: time.parse().map_err(|_| wrong(1))?,
+                    operation: r.get(2)?,
+                    target: r.get(3)?,
+                    body: serde_json::from_str(&body).map_err(|_| wrong(4))?,
+                });
+            }
+            Ok(())
+        };
+        read().map_err(|e| unreadable(&e))
+    }
+
     fn read(&self, run: &str) -> Result<Vec<Stored>> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let read = || -> rusqlite::Result<Vec<Stored>> {
@@ -181,11 +206,7 @@ impl Journal for SqliteJournal {
             })?;
             rows.collect()
         };
-        read().map_err(|e| {
-            Failure::new(base::Kind::Local, "the journal can't be read")
-                .detail(e.to_string())
-                .hint("restore .stagepost from a copy")
-        })
+        read().map_err(|e| unreadable(&e))
     }
 
     fn run(&self) -> &str {
@@ -197,6 +218,12 @@ fn local(path: &Path, done: &str, error: &std::io::Error) -> Failure {
     Failure::new(base::Kind::Local, format!("{} can't be {done}", path.display()))
         .detail(error.to_string())
         .hint("check that the folder exists and may be written")
+}
+
+fn unreadable(error: &rusqlite::Error) -> Failure {
+    Failure::new(base::Kind::Local, "the journal can't be read")
+        .detail(error.to_string())
+        .hint("restore .stagepost from a copy")
 }
 
 fn broken(path: &Path, error: &rusqlite::Error) -> Failure {
@@ -241,6 +268,22 @@ mod tests {
             before.clone_from(&stored.hash);
         }
         assert_eq!(all.iter().map(|s| s.event.target.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn the_past_is_that_of_the_same_tenant_in_all_its_runs() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let open = |tenant: &str, run: &str| {
+            let owner = Owner { project: "p".into(), tenant: tenant.into(), run: run.into() };
+            SqliteJournal::open(folder.path(), owner).expect("the folder may be written")
+        };
+        open("t", "r1").append(&[event("a")]).expect("room on the disk");
+        open("other", "r2").append(&[event("b")]).expect("room on the disk");
+        let journal = open("t", "r3");
+        journal.append(&[event("c")]).expect("room on the disk");
+        let mut seen = Vec::new();
+        journal.past(&mut |e| seen.push((e.target.clone(), e.body.clone()))).expect("readable");
+        assert_eq!(seen, [("a".to_owned(), json!({"a": 1})), ("c".to_owned(), json!({"a": 1}))]);
     }
 
     #[test]

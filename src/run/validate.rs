@@ -23,15 +23,27 @@ use crate::wire::invoke::{Param, get, text_of};
 pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report> {
     let step = session.step("validate", plural(list.len(), "mailbox", "mailboxes"));
     let exchange = &session.services().exchange;
-    let (entries, cloud, users, domains) = futures::try_join!(
-        recipients::everybody(session),
-        recipients::cloud(session),
+    let clock = session.clock();
+    let directories = clock.both(recipients::everybody(session), recipients::cloud(session));
+    let tenant = clock.both(
         exchange.invoke("Get-MigrationUser", vec![("ResultSize".into(), Param::from("Unlimited"))]),
         session.services().graph.get_all("/domains"),
-    )?;
+    );
+    let ((entries, cloud), (users, domains)) = clock.both(directories, tenant).await?;
     let people: Vec<OnPremises> = entries.iter().map(OnPremises::of).collect();
-    let in_batches: BTreeMap<String, String> =
-        users.rows.iter().map(|u| (address_key(&text_of(get(u, "Identity"))), text_of(get(u, "BatchId")))).collect();
+    // Rows of our own batches are in the middle of their move and go on: to set
+    // one aside now would leave it forwarded, with nobody to finish it.
+    let (under_way, in_batches): (BTreeMap<String, String>, BTreeMap<String, String>) = {
+        let memory = session.memory();
+        let rows = users.rows.iter();
+        rows.map(|u| (address_key(&text_of(get(u, "Identity"))), text_of(get(u, "BatchId"))))
+            .partition(|(address, batch)| memory.past.is_own(batch, address))
+    };
+    let between: BTreeSet<String> = people
+        .iter()
+        .filter(|p| p.has_mailbox && p.target_address.as_deref().is_some_and(|t| cloud.person(t).is_some()))
+        .map(|p| address_key(&p.address))
+        .collect();
     let verified: BTreeSet<String> = domains
         .iter()
         .filter(|d| d["isVerified"].as_bool() == Some(true))
@@ -45,6 +57,19 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
     }
     let mut shared: BTreeMap<&str, Vec<Aside>> = BTreeMap::new();
     for fault in checked.aside {
+        let key = address_key(&fault.address);
+        if under_way.contains_key(&key) {
+            report.warning(&fault.address, format!("{}: {}", fault.address, fault.reason), &fault.remedy);
+            continue;
+        }
+        if between.contains(&key) {
+            report.error(
+                &fault.address,
+                format!("{} is forwarded to the cloud but not converted, and can't go on: {}", fault.address, fault.reason),
+                "run in the folder whose .stagepost began the move, or finish it by hand; a row in between is never left",
+            );
+            continue;
+        }
         if fault.everybody {
             shared.entry(fault.rule).or_default().push(fault);
             continue;

@@ -12,17 +12,29 @@ use serde_json::{Value, json};
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients;
 use super::session::{Session, Step};
-use crate::base::{Failure, Kind, Result};
+use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::wire::graph::percent;
+
+/// Messages that the old server took in this run, until their outcomes stand in
+/// the journal.
+const TAKEN: &str = "carried_home";
+
+/// A message in a cloud mailbox.
+struct Waiting {
+    /// Graph's id of it.
+    id: String,
+    /// What the journal calls it: the person and the Message-ID, or Graph's id
+    /// where there is none or another message has the same.
+    target: String,
+    from: String,
+}
 
 /// One person's waiting messages, handed over one by one.
 struct CarryHome {
     address: String,
     /// Object id of the person.
     user: String,
-    /// (Graph id, Message-ID, sender)
-    messages: Vec<(String, String, String)>,
-    done: std::sync::Mutex<std::collections::BTreeSet<String>>,
+    messages: Vec<Waiting>,
 }
 
 #[async_trait]
@@ -39,28 +51,27 @@ impl Change for CarryHome {
         WayBack::Final("a delivered message is in the person's mailbox; the original stays in the cloud for 30 days")
     }
     fn targets(&self) -> Vec<String> {
-        self.messages.iter().map(|(_, id, _)| format!("{} {id}", self.address)).collect()
+        self.messages.iter().map(|m| m.target.clone()).collect()
     }
-    async fn observe(&self, _: &Session, targets: &[String]) -> Result<Vec<Observed>> {
+    async fn observe(&self, session: &Session, targets: &[String]) -> Result<Vec<Observed>> {
         // Nobody can look into the old mailbox over SMTP; what was handed over
         // is known from the server's own "250", which the journal keeps.
-        let done = self.done.lock().map(|d| d.clone()).unwrap_or_default();
+        let memory = session.memory();
+        let taken = memory.facts.get(TAKEN);
+        let done =
+            |target: &String| memory.past.carried.contains(target) || taken.is_some_and(|t| t[target.as_str()] == true);
         Ok(targets
             .iter()
             .map(|target| Observed {
                 target: target.clone(),
                 before: Value::Null,
-                verdict: if done.contains(target) {
-                    Verdict::Same
-                } else {
-                    Verdict::Differs(json!({"delivered": true}))
-                },
+                verdict: if done(target) { Verdict::Same } else { Verdict::Differs(json!({"delivered": true})) },
             })
             .collect())
     }
     async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
-        let found = self.messages.iter().find(|(_, id, _)| observed.target == format!("{} {id}", self.address));
-        let Some((id, _, from)) = found else {
+        let found = self.messages.iter().find(|m| observed.target == m.target);
+        let Some(Waiting { id, from, .. }) = found else {
             return Err(Failure::internal(format!("no message for {}", observed.target)));
         };
         let path = format!("/users/{}/messages/{}/$value", self.user, percent(id));
@@ -76,9 +87,9 @@ impl Change for CarryHome {
                 .detail(last.text.clone())
                 .hint("let the old server accept mail from this machine, then run again; the message is still in the cloud mailbox"));
         }
-        if let Ok(mut done) = self.done.lock() {
-            done.insert(observed.target.clone());
-        }
+        let mut memory = session.memory();
+        let taken = memory.facts.entry(TAKEN.into()).or_insert_with(|| json!({}));
+        taken[observed.target.as_str()] = json!(true);
         Ok(())
     }
 }
@@ -93,7 +104,7 @@ pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Ste
     let ids = recipients::ids(session, addresses).await?;
     for (done, (address, user)) in addresses.iter().zip(ids).enumerate() {
         let Some(user) = user else { continue };
-        let path = format!("/users/{user}/messages?$select=id,internetMessageId,from&$top=100");
+        let path = format!("/users/{user}/messages?$select=id,internetMessageId,from,receivedDateTime&$top=100");
         let rows = match session.services().graph.get_all(&path).await {
             Ok(rows) => rows,
             // No mailbox (any more): nothing waits.
@@ -101,19 +112,33 @@ pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Ste
             Err(f) => return Err(f),
         };
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        let messages: Vec<(String, String, String)> = rows
+        // A copy that failed halfway has brought old mail along, which the old
+        // mailbox still has. An hour's grace for clocks that disagree.
+        let since = session.memory().past.started(address).map(|t| t - jiff::SignedDuration::from_hours(1));
+        let is_new = |m: &Value| {
+            let received = m["receivedDateTime"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
+            received.zip(since).is_none_or(|(received, since)| received >= since)
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        let messages: Vec<Waiting> = rows
             .iter()
-            .map(|m| (text(&m["id"]), text(&m["internetMessageId"]), text(&m["from"]["emailAddress"]["address"])))
+            .filter(|m| is_new(m))
+            .map(|m| {
+                let (id, message) = (text(&m["id"]), text(&m["internetMessageId"]));
+                let name = if !message.is_empty() && seen.insert(message.clone()) { message } else { id.clone() };
+                let target = format!("{address} {name}");
+                Waiting { id, target, from: text(&m["from"]["emailAddress"]["address"]) }
+            })
             .collect();
         if messages.is_empty() {
             continue;
         }
-        let change = CarryHome { address: address.clone(), user, messages, done: Default::default() };
+        let change = CarryHome { address: address.clone(), user, messages };
         let outcomes = gate::pass(session, &change, None).await?;
         if let Some(failure) = outcomes.iter().find_map(|o| o.result.as_ref().err()) {
             return Err(failure.clone());
         }
-        carried += outcomes.len() as u64;
+        carried += outcomes.iter().filter(|o| o.changed).count() as u64;
         step.progress(done + 1, addresses.len(), "mailboxes", format!("{carried} messages carried home"));
     }
     Ok(carried)

@@ -60,7 +60,8 @@ impl SwapSets {
     }
 }
 
-fn key(name: &str, kind: RecordType) -> String {
+/// What the journal calls a set: `contoso.com MX`.
+pub fn key(name: &str, kind: RecordType) -> String {
     format!("{} {kind}", relative(name))
 }
 
@@ -207,6 +208,7 @@ pub async fn ttl_of(session: &Session, name: &str, kind: RecordType) -> Result<O
 /// `timeout` with the resolvers that still show something else.
 pub async fn agreed(session: &Session, name: &str, kind: RecordType, values: &[String], at_most: u32) -> Result<()> {
     let resolvers = session.services().dns.resolvers();
+    let sorted = RecordSet::new(name, kind, 0, values.to_vec()).values;
     let lagging = std::sync::Mutex::new(Vec::new());
     let pause = SignedDuration::from_secs(60);
     let limit = SignedDuration::from_secs(i64::from(at_most) + 300);
@@ -214,7 +216,7 @@ pub async fn agreed(session: &Session, name: &str, kind: RecordType, values: &[S
         let mut behind = Vec::new();
         for resolver in &resolvers {
             let seen = session.services().dns.lookup(name, kind, Ask::Resolver(resolver)).await?;
-            if seen.is_none_or(|s| s.values != values) {
+            if seen.is_none_or(|s| s.values != sorted) {
                 behind.push(resolver.clone());
             }
         }

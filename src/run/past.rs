@@ -1,0 +1,156 @@
+//! What the journal says about earlier work in this tenant: which batches are
+//! ours, who was given back, what was handed over, when the mail was switched.
+//!
+//! A script that runs again asks the world first; this is for what the world
+//! can't tell. It is learnt from events alone, from those of earlier runs as
+//! from those of this one, and decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::journal::{Event, Kind};
+use crate::base::Timestamp;
+use crate::wire::attributes::address_key;
+
+/// What was learnt.
+#[derive(Default)]
+pub struct Past {
+    /// Batches that this project made or was about to make: name in lower case →
+    /// its name and its addresses.
+    pub batches: BTreeMap<String, (String, BTreeSet<String>)>,
+    /// When a batch was first started, by its name in lower case.
+    pub started: BTreeMap<String, Timestamp>,
+    /// Names in lower case of batches that it removed.
+    pub removed: BTreeSet<String>,
+    /// People whose release has begun, and whom no later batch took up.
+    pub releasing: BTreeSet<String>,
+    /// People whose release is complete: address → reason.
+    pub released: BTreeMap<String, String>,
+    /// People whose copy was seen complete.
+    pub synced: BTreeSet<String>,
+    /// Messages that the old server took back: address and Message-ID.
+    pub carried: BTreeSet<String>,
+    /// When the mail of a domain was switched last.
+    pub switched: Option<Timestamp>,
+    /// Sets whose time to live was lowered: `contoso.com MX` → when, and the
+    /// seconds for which copies of the old set may live on.
+    pub lowered: BTreeMap<String, (Timestamp, u32)>,
+    /// Objects whose baseline stands in the journal.
+    pub baselines: BTreeSet<String>,
+}
+
+impl Past {
+    /// Takes an event in, in the order in which it was written.
+    pub fn learn(&mut self, event: &Event) {
+        let applied = event.body["state"] == "applied";
+        match (event.kind, event.operation.as_str()) {
+            (Kind::Baseline, _) => {
+                self.baselines.insert(event.target.to_lowercase());
+            }
+            (Kind::Intent, "batch") => {
+                let rows: BTreeSet<String> = keys(&event.body["planned"]["addresses"]).collect();
+                for key in &rows {
+                    // A new batch takes them up again.
+                    self.releasing.remove(key);
+                    self.released.remove(key);
+                    self.synced.remove(key);
+                }
+                let name = event.target.to_lowercase();
+                self.removed.remove(&name);
+                self.started.remove(&name);
+                self.batches.insert(name, (event.target.clone(), rows));
+            }
+            (Kind::Intent, "start") => {
+                self.started.entry(event.target.to_lowercase()).or_insert(event.time);
+            }
+            (Kind::Outcome, "remove") if applied => {
+                self.removed.insert(event.target.to_lowercase());
+            }
+            (Kind::Outcome, "watch") => {
+                self.synced.extend(keys(&event.body["synced"]));
+                for failed in event.body["failed"].as_object().into_iter().flatten() {
+                    self.synced.remove(&address_key(failed.0));
+                }
+            }
+            (Kind::Intent, "release") => {
+                self.releasing.insert(address_key(&event.target));
+            }
+            (Kind::Left, "release") => {
+                let reason = event.body["reason"].as_str().unwrap_or_default().to_owned();
+                self.released.insert(address_key(&event.target), reason);
+            }
+            (Kind::Outcome, "release::carry_home") if applied => {
+                self.carried.insert(event.target.clone());
+            }
+            (Kind::Outcome, "set_mx") if applied => self.switched = Some(event.time),
+            (Kind::Intent, "set_mx::lower_ttl") => {
+                let ttl = event.body["before"]["set"]["ttl"].as_u64().and_then(|t| u32::try_from(t).ok());
+                if let Some(ttl) = ttl {
+                    self.lowered.insert(event.target.clone(), (event.time, ttl));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The batch of ours that a person belongs to, by its name.
+    pub fn batch_of(&self, address: &str) -> Option<&str> {
+        let key = address_key(address);
+        self.batches.values().find(|(_, rows)| rows.contains(&key)).map(|(name, _)| name.as_str())
+    }
+
+    /// When the first batch of ours that holds a person was started: what lies in
+    /// the cloud mailbox from before that moment was copied.
+    pub fn started(&self, address: &str) -> Option<Timestamp> {
+        let key = address_key(address);
+        let own = self.batches.iter().filter(|(_, (_, rows))| rows.contains(&key));
+        own.filter_map(|(name, _)| self.started.get(name)).min().copied()
+    }
+
+    /// Whether a batch of that name holding that person is ours.
+    pub fn is_own(&self, batch: &str, address: &str) -> bool {
+        self.batches.get(&batch.to_lowercase()).is_some_and(|(_, rows)| rows.contains(&address_key(address)))
+    }
+}
+
+fn keys(list: &Value) -> impl Iterator<Item = String> + '_ {
+    list.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(address_key))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(kind: Kind, operation: &str, target: &str, body: Value) -> Event {
+        Event { kind, time: jiff::Timestamp::UNIX_EPOCH, operation: operation.into(), target: target.into(), body }
+    }
+
+    #[test]
+    fn a_released_row_stays_released_until_another_batch_takes_it_up() {
+        let mut past = Past::default();
+        let made =
+            |name: &str| event(Kind::Intent, "batch", name, json!({"planned": {"addresses": ["Ann@contoso.test"]}}));
+        past.learn(&made("wave-01"));
+        assert!(past.is_own("WAVE-01", "ann@contoso.test") && !past.is_own("wave-02", "ann@contoso.test"));
+        past.learn(&event(Kind::Intent, "release", "Ann@contoso.test", json!({})));
+        assert!(past.releasing.contains("ann@contoso.test") && past.released.is_empty());
+        past.learn(&event(Kind::Left, "release", "ann@contoso.test", json!({"reason": "corrupt"})));
+        past.learn(&event(Kind::Outcome, "remove", "wave-01", json!({"state": "not_applied"})));
+        assert!(past.removed.is_empty());
+        past.learn(&event(Kind::Outcome, "remove", "wave-01", json!({"state": "applied"})));
+        assert_eq!(past.released["ann@contoso.test"], "corrupt");
+        past.learn(&made("again"));
+        assert!(past.released.is_empty() && past.releasing.is_empty() && past.removed.contains("wave-01"));
+    }
+
+    #[test]
+    fn a_lowered_time_to_live_is_known_with_its_old_value() {
+        let mut past = Past::default();
+        let before = json!({"before": {"set": {"ttl": 86400}}});
+        past.learn(&event(Kind::Intent, "set_mx::lower_ttl", "contoso.test MX", before));
+        assert_eq!(past.lowered["contoso.test MX"].1, 86_400);
+    }
+}
