@@ -1,6 +1,7 @@
 //! `mailboxes::…` and what is done with a set of mailboxes without a service.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use rhai::{Array, Dynamic, Map};
 use serde::Deserialize;
@@ -115,7 +116,7 @@ pub const PRIMITIVES: &[Primitive] = &[
 fn read_list(call: &mut Call) -> Result<Dynamic> {
     let name = call.text(0)?;
     let path = call.session().path(&name);
-    let bytes = std::fs::read(&path).map_err(|e| unreadable(&name, &e))?;
+    let bytes = read_bytes(&name, &path)?;
     let (list, findings) = read::read_with_warnings(&name, &bytes);
     for finding in findings.iter().filter(|f| f.severity == Severity::Warning) {
         call.session().note(What::Finding {
@@ -129,6 +130,31 @@ fn read_list(call: &mut Call) -> Result<Dynamic> {
         Some(list) => Ok(Dynamic::from(list)),
         None => Err(list_failure(&name, &findings)),
     }
+}
+
+/// Most bytes of a list: some 200,000 rows, while a disk image named by
+/// mistake is refused before it fills the memory.
+const LARGEST: u64 = 8 << 20;
+
+/// The bytes of a list. It is read again by the script, so that a pipe, whose
+/// bytes come once, can't be one; a device has no end.
+///
+/// # Errors
+/// `local`: not there, not a file, may not be read, larger than 8 MB.
+pub fn read_bytes(name: &str, path: &Path) -> Result<Vec<u8>> {
+    let wrong = |e: std::io::Error| unreadable(name, &e);
+    let found = std::fs::metadata(path).map_err(wrong)?;
+    if !found.is_file() && !found.is_dir() {
+        return Err(Failure::new(base::Kind::Local, format!("the list {name} is a pipe or a device, not a file"))
+            .on(name)
+            .hint("save it as a file first: it is read more than once"));
+    }
+    if found.len() > LARGEST && found.is_file() {
+        return Err(Failure::new(base::Kind::Local, format!("the list {name} is larger than 8 MB"))
+            .on(name)
+            .hint("name the list of mailboxes itself; a company of 200,000 mailboxes takes less"));
+    }
+    std::fs::read(path).map_err(wrong)
 }
 
 /// Why a list's file can't be read.

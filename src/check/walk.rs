@@ -80,10 +80,35 @@ impl<'a> Findings<'a> {
             // What the walk can't see, it sees.
             if self.problems.is_empty() { self.strict.compile_with_scope(scope, text).map(|_| ()) } else { Ok(()) }
         });
+        // To the parser a comment may end with the file; what it swallowed would
+        // be passed over without a word.
+        if compiled.is_ok()
+            && let Some((line, column)) = self.open_comment(text, scope)
+        {
+            let failure = Failure::new(Kind::Usage, "a comment is never closed".to_owned())
+                .hint("close it with */; what stands behind it would not run");
+            let clip = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+            self.problems.push(Problem::at(name, text, Position::new(clip(line), clip(column)), &failure));
+        }
         if let Err(error) = compiled {
             let failure = words::syntax(error.err_type());
             self.problems.push(Problem::at(name, text, error.position(), &failure));
         }
+    }
+
+    /// Where a comment begins that never ends. A bracket that nothing opened is
+    /// a fault wherever the parser sees it: behind the text, it sees none only
+    /// in a comment.
+    fn open_comment(&self, text: &str, scope: &Scope) -> Option<(usize, usize)> {
+        let swallowed = |before: &str| self.engine.compile_with_scope(scope, format!("{before}\n)")).is_ok();
+        if !swallowed(text) {
+            return None;
+        }
+        // Within a comment, another `/*` is a part of it.
+        let opened = text.rmatch_indices("/*").map(|(at, _)| &text[..at]).find(|before| !swallowed(before))?;
+        let line = opened.matches('\n').count() + 1;
+        let column = opened.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Some((line, column))
     }
 
     fn engine_names(&self) -> Vec<String> {
@@ -351,6 +376,7 @@ fn member_hint<'n>(name: &str, space: &str, members: impl Iterator<Item = &'n st
     let members: Vec<&str> = members.collect();
     match suggest::nearest(name, members.iter().copied()) {
         Some(near) => format!("did you mean `{space}::{near}`?"),
+        None if members.is_empty() => "it has no functions at all".to_owned(),
         None => format!("it has {}", members.join(", ")),
     }
 }

@@ -138,7 +138,7 @@ Examples:
   stagepost rehearse                            the sample company, 2,000 mailboxes
   stagepost rehearse --mailboxes wave1.csv      your own list; the lab invents the rest
   stagepost rehearse --faults usual --seed 7    with the trouble that administrators see
-  stagepost rehearse --script scripts/staged.rhai --deny 'Send the mail'
+  stagepost rehearse --script scripts/staged.rhai --deny 'Switch the mail'
   stagepost rehearse --json | jq -c 'select(.event == \"finding\")'
 
 Approvals answer themselves after a lab working day and stand in the report. Nothing leaves this machine. \

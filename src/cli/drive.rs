@@ -112,6 +112,8 @@ fn frames_of(error: &ScriptError) -> String {
     }
     // The head, the detail and the hint are set by the terminal's writer.
     let mut bare = error.clone();
+    // A message of several lines would leave all but the first among the frames.
+    bare.failure.message.clear();
     bare.failure.detail = None;
     bare.failure.hint = None;
     plain(&bare).lines().skip_while(|l| l.starts_with("error:")).collect::<Vec<_>>().join("\n")

@@ -13,8 +13,7 @@ use crate::ui::Spot;
 /// Reads a list; every fault is told in one pass.
 pub(crate) fn list(context: &Context, path: &Path) -> Result<Mailboxes> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|e| {
-        let mut failure = crate::api::mailboxes::unreadable(&name, &e);
+    let bytes = crate::api::mailboxes::read_bytes(&name, path).map_err(|mut failure| {
         failure.kind = Kind::Usage;
         failure
     })?;
@@ -61,9 +60,18 @@ pub(crate) fn script(project: &Path, wanted: &str) -> Result<Script> {
     }
     for path in &tried {
         match std::fs::read_to_string(path) {
-            Ok(text) => return Ok(Script { name: path.display().to_string(), text }),
+            Ok(text) => {
+                // Notepad puts a byte order mark before UTF-8; the language knows none.
+                let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+                return Ok(Script { name: path.display().to_string(), text });
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(_) if path.is_dir() => {}
+            // `staged` may be a folder, and a script by that name stand elsewhere.
+            Err(_) if path.is_dir() && !wanted.ends_with(".rhai") && !wanted.contains('/') => {}
+            Err(_) if path.is_dir() => {
+                return Err(Failure::new(Kind::Usage, format!("the script {} is a folder", path.display()))
+                    .hint("name the file itself"));
+            }
             Err(e) => {
                 return Err(Failure::new(Kind::Usage, format!("the script {} can't be read", path.display()))
                     .detail(e.to_string())
@@ -98,11 +106,11 @@ fn unknown(project: &Path, wanted: &str) -> Failure {
     let near = names
         .iter()
         .map(|n| (strsim::damerau_levenshtein(&bare(n), &bare(base)), n))
-        .filter(|(distance, n)| *distance <= 2.max(n.len() / 3))
+        .filter(|(distance, n)| *distance <= 2.max(n.len() / 3) && *distance < base.len())
         .min();
     let hint = match near {
         Some((_, name)) => format!("did you mean `{name}`?"),
         None => format!("there are: {}", names.join(", ")),
     };
-    Failure::new(Kind::Usage, format!("there is no script {wanted}")).hint(hint)
+    Failure::new(Kind::Usage, format!("there is no script `{wanted}`")).hint(hint)
 }

@@ -103,9 +103,8 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
     let end_note = Note { time: session.now(), what: What::Ended { ok: failure.is_none(), code: exit } };
     keeper.note(&end_note);
     context.ui.note(&end_note);
-    if let Some(log) = &log {
-        log.finish()?;
-    }
+    // Told at the end: the rehearsal itself has an outcome.
+    let logged = log.as_ref().map_or(Ok(()), |log| log.finish());
 
     let mut parts =
         Parts::new(format!("Rehearsal of {}", session.project().name), script.name.clone(), proof, keeper.notes());
@@ -125,8 +124,21 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
     let story = Story::new(parts);
     folder::write_page(&args.out, &story)?;
     context.ui.summary(&story);
+    for unheard in args.deny.iter().filter(|d| !asked_for(d, &keeper.notes())) {
+        context.ui.warning(
+            &format!("no approval was asked whose text contains `{unheard}`, so none was refused for it"),
+            Some("the texts stand in the lines `approved` above, and in the report"),
+        );
+    }
     runtime.block_on(lab.stop());
+    logged?;
     Ok(exit)
+}
+
+/// Whether an approval was asked that `deny` meant.
+fn asked_for(deny: &str, notes: &[Note]) -> bool {
+    let deny = deny.to_lowercase();
+    notes.iter().any(|n| matches!(&n.what, What::Asked { text } if text.to_lowercase().contains(&deny)))
 }
 
 /// A row that is neither moved nor whole outweighs whatever the script thinks

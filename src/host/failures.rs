@@ -7,7 +7,7 @@
 
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
-use super::words;
+use super::{values, words};
 use crate::base::{Failure, Kind, SignedDuration};
 
 /// The map that a script catches. Every key is always there; what isn't known
@@ -37,7 +37,8 @@ pub fn of_map(map: &Map) -> Failure {
         Some(value.clone().into_string().unwrap_or_else(|_| value.to_string()))
     };
     let kind = text("kind").and_then(|k| Kind::of_word(&k)).unwrap_or(Kind::Script);
-    let message = text("message").unwrap_or_else(|| format!("the script threw {}", Dynamic::from_map(map.clone())));
+    let message =
+        text("message").unwrap_or_else(|| brief(format!("the script threw {}", Dynamic::from_map(map.clone()))));
     let mut failure = Failure::new(kind, message);
     failure.hint = text("hint");
     failure.service = text("service");
@@ -64,7 +65,22 @@ pub fn of_thrown(value: &Dynamic) -> Failure {
         return Failure::new(Kind::Script, "the script threw without saying what failed")
             .hint("throw a text or a map: throw #{ kind: \"conflict\", message: \"…\", hint: \"…\" }");
     }
-    Failure::new(Kind::Script, value.to_string())
+    match value.clone().into_string() {
+        Ok(text) if text.trim().is_empty() => of_thrown(&Dynamic::UNIT),
+        Ok(text) => Failure::new(Kind::Script, brief(text)),
+        Err(_) if value.is_array() => Failure::new(Kind::Script, brief(format!("the script threw {value}"))),
+        Err(_) => Failure::new(Kind::Script, format!("the script threw {}", values::described(value))),
+    }
+}
+
+/// Most characters of what a script threw: a message is read, a mailbox is not.
+const LONGEST: usize = 2000;
+
+fn brief(text: String) -> String {
+    match text.char_indices().nth(LONGEST) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
 }
 
 /// The failure behind an engine error, in words; with the place of its leaf
@@ -148,5 +164,9 @@ mod tests {
     fn a_text_and_a_bare_throw_have_words() {
         assert_eq!(of_thrown(&"no pilots".into()).message, "no pilots");
         assert!(of_thrown(&Dynamic::UNIT).hint.is_some());
+        assert_eq!(of_thrown(&" ".into()).message, of_thrown(&Dynamic::UNIT).message);
+        assert_eq!(of_thrown(&Dynamic::from(42_i64)).message, "the script threw the number 42");
+        assert_eq!(of_thrown(&Dynamic::from(rhai::Instant::now())).message, "the script threw a timestamp");
+        assert!(of_thrown(&"x".repeat(100_000).into()).message.len() < 3000);
     }
 }

@@ -26,6 +26,9 @@ pub struct ScriptError {
     pub problems: Vec<Problem>,
 }
 
+/// Most characters of a script's line that are shown.
+const LONGEST_LINE: usize = 240;
+
 /// One place on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -268,10 +271,20 @@ fn excerpt(out: &mut String, place: &Frame) {
     }
     // Leading blanks are cut evenly, tabs shown as four.
     let spread = |text: &str| text.replace('\t', "    ");
-    let before: String = place.text.chars().take(place.column.saturating_sub(1)).collect();
-    let token: String = place.text.chars().skip(place.column.saturating_sub(1)).take(place.width).collect();
+    // Of a line that nobody wrote by hand only the neighbourhood is shown.
+    let at = place.column.saturating_sub(1);
+    let long = place.text.chars().nth(LONGEST_LINE).is_some();
+    let skipped = if long { at.saturating_sub(LONGEST_LINE / 3) } else { 0 };
+    let lead = if skipped > 0 { "…" } else { "" };
+    let before: String = place.text.chars().take(at).skip(skipped).collect();
+    let room = if long { LONGEST_LINE - before.chars().count() } else { usize::MAX };
+    let token: String = place.text.chars().skip(at).take(place.width.min(room)).collect();
+    let behind: String = place.text.chars().skip(at).take(room).collect();
+    let tail = if long && place.text.chars().nth(skipped + LONGEST_LINE).is_some() { "…" } else { "" };
+    let before = format!("{lead}{before}");
     let carets = "^".repeat(spread(&token).width().max(1));
-    let _ = writeln!(out, "{number}│   {}", spread(place.text.trim_end()));
+    let shown = format!("{before}{behind}");
+    let _ = writeln!(out, "{number}│   {}{tail}", spread(shown.trim_end()));
     let what = if place.what.is_empty() { String::new() } else { format!(" {}", place.what) };
     let _ = writeln!(out, "{margin}│   {}{carets}{what}", " ".repeat(spread(&before).width()));
 }
@@ -287,6 +300,23 @@ mod tests {
         assert_eq!(token_width("import \"a b\" as x", 8), 5);
         assert_eq!(token_width("x + 1", 3), 1);
         assert_eq!(token_width("x", 9), 1);
+    }
+
+    #[test]
+    fn of_an_endless_line_the_neighbourhood_is_shown() {
+        let text = format!("{}HERE{}", "a".repeat(5000), "b".repeat(5000));
+        for column in [1, 5001, 9999, 20_000] {
+            let (source, what) = ("a.rhai".to_owned(), String::new());
+            let place = Frame { source, line: 1, column, width: 4, what, text: text.clone() };
+            let mut out = String::new();
+            excerpt(&mut out, &place);
+            assert!(out.lines().all(|l| l.chars().count() <= LONGEST_LINE + 10), "{out}");
+            if column == 5001 {
+                let lines: Vec<&str> = out.lines().collect();
+                let at = |line: &str, what: &str| line.split(what).next().map(|l| l.chars().count());
+                assert_eq!(at(lines[1], "HERE"), at(lines[2], "^"));
+            }
+        }
     }
 
     #[test]

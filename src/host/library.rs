@@ -198,6 +198,8 @@ impl Library {
                 return Err(failure.hint("check that it is a text file in UTF-8 and that you may read it"));
             }
         };
+        // Notepad puts a byte order mark before UTF-8; the language knows none.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let found = Found { origin: path.display().to_string(), text: text.into() };
         let home = home.unwrap_or_else(|| Home::Folder(path.parent().map(Path::to_path_buf).unwrap_or_default()));
         self.keep_source(&found, home);

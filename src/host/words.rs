@@ -54,7 +54,16 @@ pub(crate) fn of_leaf(error: &EvalAltResult) -> Failure {
         ErrorStackOverflow(_) => {
             script("functions call each other too deeply".to_owned()).hint("a function that calls itself needs an end")
         }
-        ErrorDataTooLarge(what, _) => script(format!("{} grew too large", values::type_word(what))),
+        ErrorDataTooLarge(what, _) => {
+            let what = match what.as_str() {
+                "Length of string" => "a text",
+                "Size of array/BLOB" => "an array",
+                "Size of object map" => "a map",
+                other => other,
+            };
+            script(format!("{what} grew larger than a script may make it"))
+                .hint("look for a loop that adds to it and never ends")
+        }
         ErrorSystem(text, inner) if text.is_empty() => Failure::internal(inner.to_string()),
         ErrorSystem(text, inner) => Failure::internal(format!("{text}: {inner}")),
         other => Failure::internal(lower_first(&other.to_string())),
@@ -124,6 +133,15 @@ fn function(signature: &str) -> Failure {
     let given = if words.is_empty() { "no arguments".to_owned() } else { words.join(", ") };
     if !name.chars().any(char::is_alphanumeric) {
         return Failure::new(Kind::Script, format!("`{name}` doesn't work on {}", words.join(" and ")));
+    }
+    if name.starts_with("anon$") {
+        let given = match words.len() {
+            0 => given,
+            1 => "1 argument".to_owned(),
+            many => format!("{many} arguments"),
+        };
+        return Failure::new(Kind::Usage, format!("the closure can't be called with {given}"))
+            .hint("give it as many as stand between its bars: |a, b|");
     }
     let failure = Failure::new(Kind::Usage, format!("`{name}` can't be called with {given}"));
     let declared = crate::api::all();
@@ -197,8 +215,12 @@ pub(crate) fn unknown_variable(name: &str, known: impl Iterator<Item = String>) 
 /// A namespace that is neither declared nor imported.
 pub(crate) fn unknown_namespace(name: &str, known: impl Iterator<Item = String>) -> Failure {
     let failure = Failure::new(Kind::Usage, format!("there is no namespace `{name}`"));
+    let library = ["waves", "people", "errors"];
     match suggest::nearest(name, known.collect::<Vec<_>>()) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
-        None => failure.hint(format!("is a line missing at the top: import \"std/{name}\" as {name};")),
+        None => match suggest::nearest(name, library.iter().copied()) {
+            Some(near) => failure.hint(format!("is a line missing at the top: import \"std/{near}\" as {near};")),
+            None => failure.hint("the prompt lists all of them: ?"),
+        },
     }
 }

@@ -4,7 +4,7 @@
 //! is checked as well, and what is only the consequence of a fault is not said
 //! twice. Bytes are handed in; nothing here opens a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::list::{COLUMNS, EMAIL_ADDRESS, FORCE_CHANGE_PASSWORD, Line, Mailboxes, PASSWORD, cell};
 use super::rules::{self, Finding, Severity};
@@ -13,6 +13,14 @@ use crate::wire::attributes::address_key;
 
 /// Least characters of a password (Microsoft, CSV files for mailbox migration).
 const PASSWORD_LENGTH: usize = 8;
+
+/// Most characters of a line that a finding keeps: a finding for each of ten
+/// thousand columns must not keep ten thousand copies of the header.
+const EXCERPT: usize = 1000;
+/// Most findings of a list: what has more is mended by a program, not by hand.
+const MOST: usize = 20_000;
+/// Most characters of a value within a message.
+const VALUE: usize = 80;
 
 /// Columns of other kinds of migration, so that a message can say whose they
 /// are.
@@ -71,8 +79,16 @@ pub fn read_with_warnings(file: &str, bytes: &[u8]) -> (Option<Mailboxes>, Vec<F
 
 /// Reads a list as told.
 pub fn read_with(file: &str, bytes: &[u8], how: &Reading) -> (Option<Mailboxes>, Vec<Finding>) {
-    let mut reader =
-        Reader { file, how, lines: Vec::new(), garbled: BTreeMap::new(), password: None, findings: Vec::new() };
+    let mut reader = Reader {
+        file,
+        how,
+        lines: Vec::new(),
+        garbled: BTreeMap::new(),
+        password: None,
+        findings: Vec::new(),
+        broken: BTreeSet::new(),
+        blanks: (0, 0),
+    };
     let list = reader.read(bytes);
     let mut findings = reader.findings;
     findings.sort_by_key(|f| (f.line, f.column, f.rule));
@@ -89,6 +105,10 @@ struct Reader<'a> {
     /// Position of the password column.
     password: Option<usize>,
     findings: Vec<Finding>,
+    /// Rules among the findings: asked for every row.
+    broken: BTreeSet<&'static str>,
+    /// Last line of the blank rows in hand, and how many they are.
+    blanks: (usize, usize),
 }
 
 /// A place that a finding points at.
@@ -154,7 +174,8 @@ impl Reader<'_> {
             }
         };
         self.lines = text.replace("\r\n", "\n").split(['\n', '\r']).map(str::to_owned).collect();
-        for (index, line) in self.lines.clone().iter().enumerate() {
+        let lines = std::mem::take(&mut self.lines);
+        for (index, line) in lines.iter().enumerate() {
             let number = index + 1;
             for (mark, rule, text) in [
                 ('\u{FFFD}', rules::ENCODING, "the line holds bytes that are no UTF-8"),
@@ -166,7 +187,11 @@ impl Reader<'_> {
                     self.find(rule, text, place);
                 }
             }
+            if self.findings.len() >= MOST {
+                break;
+            }
         }
+        self.lines = lines;
         Some(text.replace('\0', ""))
     }
 
@@ -252,7 +277,7 @@ impl Reader<'_> {
         let text = match (written, foreign) {
             ("", _) => "a column has no name".to_owned(),
             (_, Some((name, whose))) => format!("the column {name} belongs to {whose}, not to a staged batch"),
-            _ => format!("`{written}` is no column of a staged batch"),
+            _ => format!("`{}` is no column of a staged batch", brief(written)),
         };
         self.find(rules::UNKNOWN_COLUMN, text, place);
         if let Some(last) = self.findings.last_mut().filter(|_| self.how.unknown_columns && !written.is_empty()) {
@@ -270,6 +295,10 @@ impl Reader<'_> {
         let mut rows = Vec::with_capacity(records.len());
         let mut number = 0;
         for record in &records {
+            if self.findings.len() >= MOST {
+                self.enough(record.line);
+                return None;
+            }
             if record.is_blank() {
                 // The end of the file is no row, and neither is a row that a
                 // quote left open has swallowed.
@@ -310,7 +339,7 @@ impl Reader<'_> {
             {
                 let place = self.at(record, force_at, &row);
                 let text = match force_at.filter(|at| self.shows(*at, &force.text)) {
-                    Some(_) => format!("ForceChangePassword is `{}`, not True or False", force.text),
+                    Some(_) => format!("ForceChangePassword is `{}`, not True or False", brief(&force.text)),
                     None => "ForceChangePassword is neither True nor False".to_owned(),
                 };
                 self.find(rules::FORCE_CHANGE, text, place);
@@ -345,11 +374,15 @@ impl Reader<'_> {
         if let Some(text) = address_fault(address) {
             let place = place(self);
             let shown = if self.shows(at, address) {
-                format!("`{address}` is no address: {text}")
+                format!("`{}` is no address: {text}", brief(address))
             } else {
                 format!("there is no address: {text}")
             };
             return self.find(rules::ADDRESS_SYNTAX, shown, place);
+        }
+        if of_tenant(address) {
+            let place = place(self);
+            return self.find(rules::TENANT_ADDRESS, format!("{address} is an address of the tenant"), place);
         }
         if address != field.text {
             let place = place(self);
@@ -367,12 +400,29 @@ impl Reader<'_> {
     // ── findings ─────────────────────────────────────────────────────────
 
     fn has(&self, rule: &str) -> bool {
-        self.findings.iter().any(|f| f.rule == rule)
+        self.broken.contains(rule)
     }
 
+    /// One finding for each run of blank rows: a sheet may end in a million.
     fn blank(&mut self, record: &Record) {
+        let (last, count) = self.blanks;
+        if last + 1 == record.line
+            && let Some(finding) = self.findings.last_mut().filter(|f| f.rule == rules::BLANK_ROW)
+        {
+            self.blanks = (record.line, count + 1);
+            finding.text = format!("{} rows from here on are blank", count + 1);
+            return;
+        }
+        self.blanks = (record.line, 1);
         let place = Place { line: record.line, column: 1, row: format!("line {}", record.line), excerpt: None };
         self.find(rules::BLANK_ROW, "the row is blank", place);
+    }
+
+    /// The end of a file that is something else, or has one fault in every row.
+    fn enough(&mut self, line: usize) {
+        let Some(rule) = self.findings.last().map(|f| f.rule) else { return };
+        let place = Place { line, column: 0, row: format!("line {line}"), excerpt: None };
+        self.find(rule, format!("there are too many faults; from line {line} on nothing was looked at"), place);
     }
 
     fn whole(&mut self, rule: &'static str, text: &str) {
@@ -381,6 +431,7 @@ impl Reader<'_> {
 
     fn find(&mut self, id: &'static str, text: impl Into<String>, place: Place) {
         let rule = rules::rule(id).expect("every rule that is found stands in the table");
+        self.broken.insert(rule.id);
         self.findings.push(Finding {
             rule: rule.id,
             severity: rule.severity,
@@ -407,7 +458,7 @@ impl Reader<'_> {
     /// starred out. A ragged row that may hold one isn't shown at all.
     fn at(&self, record: &Record, field: Option<usize>, row: &str) -> Place {
         let line = self.lines.get(record.line.saturating_sub(1)).map_or("", String::as_str);
-        let mut chars: Vec<char> = line.chars().collect();
+        let mut chars: Vec<char> = line.chars().take(EXCERPT).collect();
         let starred = |(index, field): &(usize, &Field)| row != "header" && !self.shows(*index, &field.text);
         for (_, field) in record.fields.iter().enumerate().filter(starred) {
             let from = field.column.saturating_sub(1).min(chars.len());
@@ -418,12 +469,14 @@ impl Reader<'_> {
                 *c = '*';
             }
         }
+        let cut = chars.len() == EXCERPT;
         let shown: String = chars.into_iter().collect();
         let (column, width) = match field.and_then(|at| record.fields.get(at)) {
-            Some(field) => (field.column, field.width),
+            Some(field) => (field.column, field.width.min(EXCERPT)),
             None => (1, shown.chars().count().max(1)),
         };
-        let hidden = self.password.is_some() && field.is_none() && row != "header";
+        // A place behind what is shown can't be pointed at.
+        let hidden = (self.password.is_some() && field.is_none() && row != "header") || (cut && column >= EXCERPT);
         let excerpt = Some((shown, width)).filter(|(text, _)| !text.is_empty() && !hidden);
         Place { line: record.line, column, row: row.to_owned(), excerpt }
     }
@@ -455,13 +508,35 @@ fn wrong_form(text: &str) -> Option<String> {
     (text.contains('<') && text.contains('>')).then(|| "the address carries a display name".to_owned())
 }
 
+/// Whether an address is of a domain that Microsoft gives to tenants: nobody
+/// else's MX can lead there, so no mailbox on premises has it as its primary.
+fn of_tenant(address: &str) -> bool {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase();
+    ["onmicrosoft.com", "onmicrosoft.us", "onmicrosoft.de", "partner.onmschina.cn"]
+        .iter()
+        .any(|given| domain.strip_suffix(given).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+}
+
+/// A value as a message shows it: what is too long for an address is cut.
+fn brief(text: &str) -> String {
+    match text.char_indices().nth(254) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(VALUE).chain(['…']).collect(),
+    }
+}
+
 /// What is wrong with an address, in a few words; `None` if nothing is.
 /// Narrower than RFC 5321: quoted local parts and address literals don't occur
 /// as primary addresses of mailboxes.
 pub fn address_fault(address: &str) -> Option<String> {
     let say = |text: &str| Some(text.to_owned());
     if let Some(c) = address.chars().find(|c| !c.is_ascii()) {
-        return Some(format!("`{c}` is not ASCII"));
+        // Marks that can't be seen are named by their number.
+        return Some(if c.is_alphanumeric() || unicode_width::UnicodeWidthChar::width(c).unwrap_or(0) > 0 {
+            format!("`{c}` is not ASCII")
+        } else {
+            format!("there is an invisible character in it (U+{:04X})", u32::from(c))
+        });
     }
     if address.contains(char::is_whitespace) {
         return say("there is a blank in it");

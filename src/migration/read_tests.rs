@@ -94,6 +94,38 @@ fn a_large_company_is_no_fault() {
     assert_eq!(read("list.csv", text.as_bytes()).map(|l| l.len()).ok(), Some(2001));
 }
 
+#[test]
+fn huge_values_and_ten_thousand_columns_stay_small() {
+    let wide: String = (0..10_000).map(|n| format!(",c{n}")).collect();
+    let (_, findings) = read_with_warnings("list.csv", format!("EmailAddress{wide}\n").as_bytes());
+    assert!(findings.iter().all(|f| f.excerpt.as_ref().is_none_or(|(text, _)| text.len() <= EXCERPT)));
+    let long = format!("EmailAddress\n{}@contoso.test\n", "a".repeat(100_000));
+    let (_, findings) = read_with_warnings("list.csv", long.as_bytes());
+    assert!(findings.iter().all(|f| f.text.len() < 200), "{findings:?}");
+}
+
+#[test]
+fn a_sheet_that_ends_in_blank_rows_says_so_once() {
+    let text = format!("EmailAddress\nann@contoso.test\n{}", ",\n".repeat(1000));
+    let (_, findings) = read_with_warnings("list.csv", text.as_bytes());
+    let texts: Vec<&str> = findings.iter().map(|f| f.text.as_str()).collect();
+    assert_eq!(texts, ["1000 rows from here on are blank"]);
+}
+
+#[test]
+fn a_file_of_faults_ends_before_the_memory() {
+    let text = format!("EmailAddress\n{}", "x\n".repeat(MOST + 500));
+    let (_, findings) = read_with_warnings("list.csv", text.as_bytes());
+    assert_eq!(findings.len(), MOST + 1);
+    assert!(findings.last().is_some_and(|f| f.text.contains("nothing was looked at")));
+}
+
+#[test]
+fn what_cannot_be_seen_is_named_by_its_number() {
+    assert_eq!(address_fault("u\u{202e}@x.y").as_deref(), Some("there is an invisible character in it (U+202E)"));
+    assert_eq!(address_fault("ü@x.y").as_deref(), Some("`ü` is not ASCII"));
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_stumble(bytes in proptest::collection::vec(any::<u8>(), 0..200), head in any::<bool>()) {

@@ -89,6 +89,8 @@ pub const NO_ROWS: &str = "SP120";
 pub const HEADER_CASE: &str = "SP121";
 /// Blanks around an address.
 pub const BLANKS_AROUND: &str = "SP122";
+/// An address of the tenant's own domain.
+pub const TENANT_ADDRESS: &str = "SP123";
 
 const CSV_PAGE: &str = "Microsoft, CSV files for mailbox migration";
 const GUIDE: &str = "Microsoft, Perform a staged migration";
@@ -294,6 +296,15 @@ pub const FILE_RULES: &[Rule] = &[
         remedy: "nothing: they are taken off",
         source: OWN,
         example: b"EmailAddress\n ann@contoso.test\n",
+    },
+    Rule {
+        id: TENANT_ADDRESS,
+        severity: Severity::Error,
+        meaning: "the address is one of the organization on premises, not of the tenant",
+        cause: "a list exported from the cloud, or a routing address instead of the primary one",
+        remedy: "write the primary SMTP address of the mailbox on premises",
+        source: "Microsoft, CSV files for mailbox migration: EmailAddress is that of the on-premises mailbox",
+        example: b"EmailAddress\nann@contoso.onmicrosoft.com\n",
     },
 ];
 

@@ -66,7 +66,9 @@ pub(super) fn render(spots: &[Spot], paint: Paint, columns: usize) -> String {
         let head = format!("{}: ", severity(rest.first().map_or("error", |s| s.severity.as_str()), paint));
         let many = words::counted(rest.len() as u64, "more", "more");
         let rule = if rule.is_empty() { String::new() } else { format!(" of `{rule}`") };
-        let text = format!("{many}{rule} in lines {}", words::ranges(&lines));
+        let ranges = words::ranges(&lines);
+        let line = if ranges.contains([',', '–']) { "lines" } else { "line" };
+        let text = format!("{many}{rule} in {line} {ranges}");
         let indent = rest.first().map_or(7, |s| severity_width(&s.severity)) + 2;
         out.push_str(&text::hang_at(&head, indent, &text, columns));
         out.push_str("\n\n");
