@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::gate::{self, Change, Observed, Outcome, Repeat, Verdict, WayBack};
+use super::narrate::What;
 use super::recipients::{self, ATTRIBUTES, image};
 use super::report::plural;
 use super::session::{Session, Step};
@@ -22,6 +23,7 @@ use crate::base::{Failure, Kind, Result};
 use crate::migration::conversion::{self, CloudMailbox, Profile, Refusal};
 use crate::migration::list::Mailboxes;
 use crate::wire::attributes::{Entry, Mod, address_key};
+use crate::wire::autodiscover::Answer;
 
 /// LDAP modifies in flight; a domain controller takes them one by one anyway.
 const AT_ONCE: usize = 8;
@@ -181,11 +183,9 @@ pub async fn convert(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Ve
     let changed = outcomes.iter().filter(|o| o.changed).count();
     let refused: Vec<&Failure> = outcomes.iter().filter_map(|o| o.result.as_ref().err()).collect();
     for failure in &refused {
-        session.note(super::narrate::What::Warned {
-            text: failure.message.clone(),
-            hint: failure.hint.clone().unwrap_or_default(),
-        });
+        session.note(What::Warned { text: failure.message.clone(), hint: failure.hint.clone().unwrap_or_default() });
     }
+    prove_outside(session, &outcomes).await;
     let already = outcomes.len() - changed - refused.len();
     let mut parts = vec![format!("{changed} converted")];
     if already > 0 {
@@ -196,6 +196,46 @@ pub async fn convert(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Ve
     }
     step.end(parts.join(", "));
     Ok(outcomes)
+}
+
+/// Asks the old server's Autodiscover for one of those who were converted. It
+/// must send Outlook on to the routing address: nothing else shows from outside
+/// that the old server sees the conversion too. One is asked for all, because
+/// what keeps the server from seeing it (replication, its own memory) concerns
+/// them alike; an answer that is wrong or missing is a finding, never the end.
+async fn prove_outside(session: &Session, outcomes: &[Outcome]) {
+    if session.project().source == "2003" {
+        return; // Exchange 2003 has no Autodiscover.
+    }
+    let Some(address) = outcomes.iter().find(|o| o.changed && o.result.is_ok()).map(|o| o.target.as_str()) else {
+        return;
+    };
+    let host = &session.profile().source.rpc_proxy;
+    let (message, hint) = match session.services().probes.autodiscover(host, address, None).await {
+        Ok(Answer::RedirectAddr(to)) if !to.eq_ignore_ascii_case(address) => return,
+        Ok(Answer::RedirectAddr(_)) => (
+            format!("Autodiscover on {host} sends {address} back to the same address"),
+            "look at targetAddress: it must be the routing address at the tenant's initial domain".to_owned(),
+        ),
+        Ok(Answer::RedirectUrl(url)) => (
+            format!("Autodiscover on {host} leads to {url}, so nothing shows yet that the old server lets {address} go"),
+            "ask the server behind that address by hand; it must answer redirectAddr".to_owned(),
+        ),
+        Ok(Answer::Settings { .. }) => (
+            format!("Autodiscover on {host} still opens the old mailbox of {address}"),
+            "look whether the change has reached the server's own domain controller; Outlook finds the cloud once it answers redirectAddr"
+                .to_owned(),
+        ),
+        Ok(Answer::Error { code, message }) => (
+            format!("Autodiscover on {host} does not know {address}: {message} ({code})"),
+            "look at mailNickname, proxyAddresses and targetAddress of the person".to_owned(),
+        ),
+        Err(failure) => (
+            format!("Autodiscover on {host} could not be asked about {address}: {}", failure.message),
+            failure.hint.unwrap_or_else(|| "ask by hand; it must answer redirectAddr".to_owned()),
+        ),
+    };
+    session.note(What::Finding { severity: "warning".into(), target: address.to_owned(), message, hint });
 }
 
 /// Gives failed rows back: the forwarding is taken back by its exact value, a

@@ -14,6 +14,10 @@ use crate::services::dns::Ask;
 use crate::wire::attributes::SCP_URL;
 use crate::wire::invoke::{Param, get, text_of};
 
+/// Time to live, in seconds, that Microsoft wants of an MX record once the move
+/// is over; it was lowered for the switch.
+const SETTLED_TTL: u32 = 3600;
+
 /// Looks for what must be settled before the old servers go: mailboxes left,
 /// people without a licence, service connection points, batches, MX.
 ///
@@ -59,8 +63,14 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
     for domain in &session.project().domains {
         let mx = services.dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
         let old = &session.profile().source.smtp;
-        if mx.is_some_and(|s| s.values.iter().any(|v| v.contains(old.as_str()))) {
+        let Some(mx) = mx else { continue };
+        if mx.values.iter().any(|v| v.contains(old.as_str())) {
             report.error(domain, format!("the mail of {domain} still goes to {old}"), "set_mx(domains)");
+        } else if mx.ttl < SETTLED_TTL {
+            report.info(
+                domain,
+                format!("the MX record of {domain} lives {} seconds; it can go back to {SETTLED_TTL}", mx.ttl),
+            );
         }
     }
     let configuration = services.directory.configuration().await?;

@@ -322,7 +322,10 @@ async fn published_host(session: &Session, domain: &str, report: &mut Report) ->
 
 async fn arrives(session: &Session, report: &mut Report, host: &str, domain: &str, to: &str) -> Result<()> {
     let stamp = session.now().as_second();
-    let id = format!("<stagepost-{stamp}-{}@{domain}>", domain.replace('.', "-"));
+    // Named after the tenant, not after the domain: its own DMARC policy would
+    // refuse a message in its name from a stranger.
+    let tenant = &session.profile().tenant.initial_domain;
+    let id = format!("<stagepost-{stamp}-{}@{tenant}>", domain.replace('.', "-"));
     let sent = session
         .services()
         .smtp

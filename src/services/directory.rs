@@ -28,6 +28,8 @@ use crate::wire::log::{Exchange, MASK};
 use crate::wire::profile::Profile;
 
 const SERVICE: &str = "ldap";
+/// The control that asks for pages (RFC 2696).
+const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 /// The largest page that Active Directory gives.
 const PAGE: i32 = 1000;
 const SEARCH_LIMIT: Duration = Duration::from_secs(120);
@@ -213,6 +215,7 @@ impl Directory {
             |failure: Failure| failure.during(SERVICE, "search").on(if base.is_empty() { &self.0.host } else { base });
         let attrs: Vec<String> = attrs.iter().map(|a| (*a).to_owned()).collect();
         let url = self.url(base, &attrs.join(","), scope_word(scope), filter);
+        let asked = if paged { json!({"controls": [{"type": PAGED_RESULTS, "size": PAGE}]}) } else { Value::Null };
         let mut patience = Patience::new(format!("search {base} {filter}")).tries(4);
         loop {
             let ldap = match self.connection().await {
@@ -229,7 +232,7 @@ impl Directory {
                         self.show(
                             "search",
                             url.clone(),
-                            Value::Null,
+                            asked.clone(),
                             Some(&answer),
                             json!(entries.iter().map(shown).collect::<Vec<_>>()),
                         );
@@ -243,7 +246,7 @@ impl Directory {
                     }
                 }
                 Err(error) => {
-                    self.show("search", url.clone(), Value::Null, None, Value::Null);
+                    self.show("search", url.clone(), asked.clone(), None, Value::Null);
                     self.drop_connection().await;
                     let (Gone::NotSent(failure) | Gone::Lost(failure)) = self.gone(error);
                     if !failure.retryable {

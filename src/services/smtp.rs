@@ -106,7 +106,10 @@ impl Smtp {
             plain(header)?;
         }
         let date = self.0.clock.now().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
-        let (from_field, to_field) = (format!("<{from}>"), format!("<{to}>"));
+        // The null sender belongs on the envelope only: a From field without an
+        // address is no message (RFC 5322), and filters refuse it.
+        let author = if from.is_empty() { author_of(message_id) } else { from.to_owned() };
+        let (from_field, to_field) = (format!("<{author}>"), format!("<{to}>"));
         let subject = encoded_word(subject);
         let mut headers = vec![
             ("From", from_field.as_str()),
@@ -329,6 +332,12 @@ fn plain(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whom a message is from that has no sender on its envelope: the postmaster of
+/// the domain that named it.
+fn author_of(message_id: &str) -> String {
+    format!("postmaster@{}", domain_of(message_id.trim_end_matches('>')))
+}
+
 /// A header text for the wire (RFC 2047 if it is not ASCII).
 fn encoded_word(text: &str) -> String {
     if text.is_ascii() {
@@ -370,6 +379,11 @@ mod tests {
         assert!(plain("ann@contoso.test").is_ok());
         assert_eq!(plain("a\r\nRCPT TO:<b>").map_err(|f| f.kind), Err(Kind::Validation));
         assert_eq!(stuffed("A: b\n\n.\n..x\r\ny"), "A: b\r\n\r\n..\r\n...x\r\ny\r\n.\r\n");
+    }
+
+    #[test]
+    fn a_message_without_a_sender_still_has_an_author() {
+        assert_eq!(author_of("<probe-7@contoso.onmicrosoft.com>"), "postmaster@contoso.onmicrosoft.com");
     }
 
     #[test]

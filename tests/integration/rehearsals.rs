@@ -54,6 +54,17 @@ fn wire_log_is_what_the_vendor_would_see(path: &Path) {
             assert!(url.starts_with("https://outlook.office365.com/adminapi/"), "{url}");
             assert_eq!(exchange["request_headers"]["Authorization"], "***", "{line}");
         }
+        if service == "autodiscover" {
+            let answer = exchange["response_body"].as_str().unwrap_or_default();
+            assert!(answer.contains("<Action>redirectAddr</Action>"), "{line}");
+            assert_eq!(exchange["request_headers"]["Authorization"], "***", "{line}");
+        }
+        if service == "ldap" && url.contains("?sub?") {
+            assert_eq!(exchange["request_body"]["controls"][0]["type"], "1.2.840.113556.1.4.319", "{line}");
+        }
+        if exchange["method"] == "DATA" {
+            assert!(!exchange["request_body"].as_str().unwrap_or_default().contains("From: <>"), "{line}");
+        }
         let input = &exchange["request_body"]["CmdletInput"];
         if input["CmdletName"] == "New-MigrationBatch" {
             batches += 1;
@@ -66,7 +77,7 @@ fn wire_log_is_what_the_vendor_would_see(path: &Path) {
         seen.insert(service);
     }
     assert!(batches >= 2, "{batches} batches");
-    for service in ["entra", "exchange", "graph", "ldap", "dns", "zone", "smtp", "rpc"] {
+    for service in ["entra", "exchange", "graph", "autodiscover", "ldap", "dns", "zone", "smtp", "rpc"] {
         assert!(seen.contains(service), "{service} is not in the log: {seen:?}");
     }
 }

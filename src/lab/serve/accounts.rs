@@ -41,6 +41,14 @@ pub fn migration_account(world: &World) -> String {
     format!("{}\\{MIGRATION}", netbios(world))
 }
 
+/// `CONTOSO\\admin`, and the like.
+pub fn full_name(world: &World, account: Account) -> String {
+    match account {
+        Account::Directory => format!("{}\\{DIRECTORY}", netbios(world)),
+        Account::Migration => migration_account(world),
+    }
+}
+
 /// Checks a name and a password.
 ///
 /// # Errors

@@ -304,6 +304,14 @@ pub fn write_extended(out: &mut Vec<u8>, id: i64, outcome: &Outcome, oid: &str) 
     });
 }
 
+/// Appends an extended result with a value and no name, as "Who am I?" wants it
+/// (RFC 4532).
+pub fn write_value(out: &mut Vec<u8>, id: i64, value: &str) {
+    message(out, id, answer::EXTENDED, &[], |w| {
+        w.number(ENUMERATED, 0).octets(b"").octets(b"").element(0x8b, value.as_bytes());
+    });
+}
+
 /// Appends an entry.
 pub fn write_entry(out: &mut Vec<u8>, id: i64, dn: &str, attributes: &[(String, Vec<Vec<u8>>)]) {
     message(out, id, answer::ENTRY, &[], |w| {

@@ -27,6 +27,8 @@ use message::{Control, Message, Operation, Outcome, answer};
 
 /// StartTLS (RFC 4511, 4.14).
 const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
+/// "Who am I?" (RFC 4532).
+const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
 /// Who am I (RFC 4532); AD does not have it without a bind and nor do we.
 const NOTICE: &str = "1.3.6.1.4.1.1466.20036";
 
@@ -179,6 +181,13 @@ impl Session {
             Operation::Extended(oid) if oid == START_TLS && !self.secure => {
                 message::write_extended(out, id, &Outcome::success(), START_TLS);
                 return Next::Tls;
+            }
+            Operation::Extended(oid) if oid == WHO_AM_I => {
+                let name = match self.account {
+                    Who::Nobody => String::new(),
+                    Who::Known(account) => format!("u:{}", accounts::full_name(&state.lock(), account)),
+                };
+                message::write_value(out, id, &name);
             }
             Operation::Extended(oid) => {
                 let text = format!(

@@ -44,6 +44,9 @@ async fn binds_answer_as_active_directory_does() {
     let anonymous = ldap.search("dc=contoso,dc=test", Scope::Subtree, "(cn=*)", vec!["cn"]).await.expect("an answer");
     assert_eq!(anonymous.1.rc, 1);
     assert_eq!(ldap.simple_bind("CONTOSO\\admin", "admin's word").await.expect("an answer").rc, 0);
+    // The root claims to know this one.
+    let who = ldap.extended(ldap3::exop::WhoAmI).await.expect("an answer").success().expect("it is known").0;
+    assert_eq!(who.val.as_deref(), Some(b"u:CONTOSO\\admin".as_slice()));
     let mut plain = connect(&lab, folder.path(), "ldap", "dc1.contoso.test:389").await;
     let refused = code(plain.simple_bind("admin@contoso.test", "admin's word").await.expect("an answer"));
     assert!(refused.0 == 8 && refused.1.starts_with("00002028"), "{refused:?}");
