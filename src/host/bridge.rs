@@ -141,9 +141,7 @@ fn called(
         // An end of the run goes through, whatever the primitive made of it.
         (_, Some(raised)) if !ends_catchable(&raised) => Err(raised),
         (Ok(value), _) => {
-            if cfg!(debug_assertions)
-                && let Err(stray) = values::may_cross(&value)
-            {
+            if let Err(stray) = values::may_cross(&value) {
                 let failure = Failure::internal(format!("{name} answered a {stray}, which scripts can't use"));
                 return Err(failures::into_error(failure, context.call_position()));
             }
