@@ -189,6 +189,15 @@ pub fn convert(
         change.set_text(name, &number.to_string());
     }
     let already = !had_mailbox && change.mods.is_empty();
+    // A target that stays is the guard of all that hangs on it: whoever takes it
+    // away in the meantime refuses the whole, and nobody is converted into the
+    // void. Taken and given back in the same request, it changes nothing.
+    let unchanged = entry.text("targetAddress").filter(|old| *old == target);
+    if let Some(old) = unchanged.filter(|_| !change.mods.is_empty()) {
+        let value = vec![old.into_bytes()];
+        change.mods.push(Mod::Delete("targetAddress".into(), value.clone()));
+        change.mods.push(Mod::Add("targetAddress".into(), value));
+    }
     let (mods, after) = change.finish();
     Ok(Conversion { mods, after, already })
 }

@@ -191,7 +191,7 @@ fn a_half_converted_user_is_completed() {
     entry.set("msExchPoliciesExcluded", Vec::new());
     let done = convert_it(&entry).expect("is completed");
     assert!(!done.already);
-    assert_eq!(done.mods, [Mod::Add("msExchPoliciesExcluded".into(), vec![POLICY_EXCLUSION.as_bytes().to_vec()])]);
+    assert_eq!(done.mods[..1], [Mod::Add("msExchPoliciesExcluded".into(), vec![POLICY_EXCLUSION.as_bytes().to_vec()])]);
 }
 
 #[test]
@@ -292,4 +292,17 @@ proptest! {
         prop_assert_eq!(difference(&apply(&done.after, &inverse(&done.mods)).expect("the way back is open"), &entry), vec![]);
         prop_assert!(release(&done.after, made.then_some(&cloud)).expect("is recognised").already);
     }
+}
+
+#[test]
+fn a_target_that_somebody_takes_away_refuses_the_whole() {
+    let entry = mailbox();
+    let plan = convert_it(&entry).expect("it may be converted");
+    let mut edited = entry.clone();
+    edited.set("targetAddress", Vec::new());
+    assert_eq!(
+        apply(&edited, &plan.mods).expect_err("the guard holds"),
+        crate::wire::attributes::result::NO_SUCH_ATTRIBUTE
+    );
+    assert_eq!(apply(&entry, &plan.mods).expect("nobody edited it"), plan.after);
 }
