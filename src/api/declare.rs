@@ -289,13 +289,12 @@ impl Call<'_> {
     }
 
     /// Waits for a future, on the session's runtime, until it ends or the run
-    /// is cancelled; the future is dropped then.
+    /// is cancelled; the future is dropped then, once no write is in flight.
     ///
     /// # Errors
     /// The future's own, or [`base::Kind::Cancelled`].
     pub fn wait<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
-        let cancel = self.session.cancel();
-        match self.session.handle().block_on(cancel.guard(future)) {
+        match self.session.handle().block_on(self.session.unless_cancelled(future)) {
             Some(answer) => answer,
             None => Err(Failure::cancelled()),
         }

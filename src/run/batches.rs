@@ -553,6 +553,22 @@ async fn nothing_hangs_on(session: &Session, batch: &Batch) -> Result<()> {
         .on(batch.name())
         .hint("convert_to_mail_user(b.synced) and release(b.failed) first"));
     }
+    let half = {
+        let memory = session.memory();
+        let begun = |a: &&String| {
+            let key = address_key(a);
+            memory.past.releasing.contains(&key) && !memory.past.released.contains_key(&key)
+        };
+        addresses.iter().find(begun).cloned()
+    };
+    if let Some(first) = half {
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!("the release of {first} in {} was begun and not finished", batch.name()),
+        )
+        .on(batch.name())
+        .hint("release(b.failed) once more: mail may wait in its cloud mailbox"));
+    }
     let domains: BTreeSet<String> = addresses.iter().map(|a| domain_of(a)).collect();
     if let Some(domain) = mailflow::still_at_home(session, &domains).await? {
         return Err(Failure::new(

@@ -41,6 +41,9 @@ impl Change for EnsureEndpoint {
     fn way_back(&self) -> WayBack {
         WayBack::Compensable("Remove-MigrationEndpoint, once no batch uses it")
     }
+    fn settles_within(&self) -> i64 {
+        300
+    }
     fn targets(&self) -> Vec<String> {
         vec![self.name.clone()]
     }

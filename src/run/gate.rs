@@ -12,7 +12,7 @@
 //! asks a person. Sets go carefully: one, then five, then the rest in groups
 //! whose intents are committed together; equal failures of our own stop them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -162,7 +162,9 @@ pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Send + Sync);
 /// `cancelled`; the journal can't be written; the reading failed; a write
 /// without guard is in doubt; the breaker stopped the set.
 pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progress<'_>>) -> Result<Vec<Outcome>> {
-    let targets = change.targets();
+    // An object that is named twice is one object, and is written once.
+    let mut seen = BTreeSet::new();
+    let targets: Vec<String> = change.targets().into_iter().filter(|t| seen.insert(t.clone())).collect();
     let observed = change.observe(session, &targets).await?;
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     let mut due: Vec<Observed> = Vec::new();
@@ -287,17 +289,19 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
         })
         .collect();
     session.append(&intents)?;
+    // From here to the outcome a cancellation waits: what is in flight ends.
+    let _in_flight = session.in_flight();
 
     let mut results: Vec<Result<()>> = change.apply_group(session, group.iter().collect()).await;
-    let mut after = read_back(session, change, group, &results).await?;
+    let mut after = match read_back(session, change, group, &results).await {
+        Ok(after) => after,
+        Err(failure) => return Err(unseen(session, change, group, &results, failure)),
+    };
     // A lost answer may be a late one: look, and try again only under a guard.
     for _ in 0..2 {
         let again: Vec<usize> =
             (0..group.len()).filter(|i| in_doubt(results.get(*i)) && !is_same(after.get(*i))).collect();
-        if again.is_empty() {
-            break;
-        }
-        if change.repeat() == Repeat::None {
+        if again.is_empty() || change.repeat() == Repeat::None || session.cancel().is_cancelled() {
             break;
         }
         let retried: Vec<&Observed> = again.iter().filter_map(|i| group.get(*i)).collect();
@@ -307,7 +311,10 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
                 *slot = answer;
             }
         }
-        after = read_back(session, change, group, &results).await?;
+        after = match read_back(session, change, group, &results).await {
+            Ok(after) => after,
+            Err(failure) => return Err(unseen(session, change, group, &results, failure)),
+        };
     }
 
     let mut outcomes = Vec::with_capacity(group.len());
@@ -319,7 +326,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
             // Whatever the answer was, the world is as it should be.
             Ok(()) | Err(Failure { kind: Kind::InDoubt | Kind::Conflict, .. }) if same => Ok(()),
             Ok(()) => {
-                Err(Failure::new(Kind::Conflict, format!("{} was written, but reads back differently", one.target))
+                Err(Failure::new(Kind::Conflict, format!("{}{ODD}", one.target))
                     .on(&one.target)
                     .detail(format!("read back: {}", seen.before))
                     .hint("somebody else may be editing it; look at the object, then run again"))
@@ -367,9 +374,43 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
     }
 }
 
+/// Outcomes of a group that could not be read back: what was refused is known,
+/// the rest is in doubt. The failure is that of the reading.
+fn unseen(
+    session: &Session,
+    change: &dyn Change,
+    group: &[Observed],
+    results: &[Result<()>],
+    failure: Failure,
+) -> Failure {
+    let outcome = |(one, result): (&Observed, &Result<()>)| Event {
+        kind: EventKind::Outcome,
+        time: session.now(),
+        operation: change.operation().into(),
+        target: one.target.clone(),
+        body: json!({
+            "state": match result {
+                Err(f) if f.kind != Kind::InDoubt => "not_applied",
+                _ => "in_doubt",
+            },
+            "after": Value::Null,
+            "failure": result.as_ref().err().unwrap_or(&failure).message,
+        }),
+    };
+    let events: Vec<Event> = group.iter().zip(results).map(outcome).collect();
+    match session.append(&events) {
+        Ok(()) => failure,
+        // An intent without an outcome says the same.
+        Err(_) => failure,
+    }
+}
+
 fn in_doubt(result: Option<&Result<()>>) -> bool {
     matches!(result, Some(Err(f)) if f.kind == Kind::InDoubt)
 }
+
+/// How the message of a write ends that the read-back does not show.
+const ODD: &str = " was written, but reads back differently";
 
 fn is_same(observed: Option<&Observed>) -> bool {
     matches!(observed, Some(Observed { verdict: Verdict::Same, .. }))
@@ -392,7 +433,7 @@ async fn read_back(
             .iter()
             .zip(&seen)
             .any(|(r, s)| (r.is_ok() || in_doubt(Some(r))) && matches!(s.verdict, Verdict::Differs(_)));
-        if !lags || session.now() >= deadline {
+        if !lags || session.now() >= deadline || session.cancel().is_cancelled() {
             return Ok(seen);
         }
         session.clock().sleep(jiff::SignedDuration::from_secs(pause)).await?;
@@ -416,11 +457,12 @@ impl Breaker {
 
     fn count(&mut self, outcome: &Outcome) {
         let Err(failure) = &outcome.result else { return };
-        if failure.kind == Kind::Conflict {
+        // A guard that held wrote nothing; what was written and isn't there did.
+        if failure.kind == Kind::Conflict && !failure.message.ends_with(ODD) {
             return;
         }
         self.failed += 1;
-        let said = failure.detail.clone().unwrap_or_else(|| failure.message.replace(&outcome.target, "…"));
+        let said = failure.detail.clone().filter(|_| failure.kind != Kind::Conflict).unwrap_or_else(|| failure.message.replace(&outcome.target, "…"));
         *self.equal.entry((failure.kind, said)).or_default() += 1;
         self.last = Some(failure.clone());
     }

@@ -170,6 +170,44 @@ async fn a_cancelled_run_begins_no_new_write() {
     assert_eq!((failure.kind, change.writes("a")), (Kind::Cancelled, 0));
 }
 
+#[tokio::test]
+async fn a_cancellation_waits_for_the_outcome_of_what_is_in_flight() {
+    /// Cancels its own run in the middle of the write.
+    struct Midway(SetOne);
+    #[async_trait]
+    impl Change for Midway {
+        fn operation(&self) -> &'static str {
+            "midway"
+        }
+        fn repeat(&self) -> Repeat {
+            Repeat::Guarded
+        }
+        fn way_back(&self) -> WayBack {
+            WayBack::Reversible
+        }
+        fn targets(&self) -> Vec<String> {
+            self.0.targets()
+        }
+        async fn observe(&self, session: &Session, targets: &[String]) -> Result<Vec<Observed>> {
+            self.0.observe(session, targets).await
+        }
+        async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
+            session.cancel().cancel();
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            self.0.apply(session, observed).await
+        }
+    }
+    let journal = Arc::new(MemoryJournal::default());
+    let session = session(&journal);
+    let change = Midway(SetOne::new(&["a", "b"], Repeat::Guarded, &journal));
+    let answer = session.unless_cancelled(pass(&session, &change, None)).await;
+    assert!(answer.is_none_or(|a| a.is_err_and(|f| f.kind == Kind::Cancelled)));
+    assert_eq!((kinds(&journal, EventKind::Intent), kinds(&journal, EventKind::Outcome)), (vec!["a".into()], vec!["a".into()]));
+    assert_eq!((change.0.writes("a"), change.0.writes("b")), (1, 0));
+}
+
 /// A journal on a full disk.
 struct Full;
 

@@ -36,6 +36,8 @@ pub struct Past {
     /// Sets whose time to live was lowered: `contoso.com MX` → when, and the
     /// seconds for which copies of the old set may live on.
     pub lowered: BTreeMap<String, (Timestamp, u32)>,
+    /// Writes without a guard whose outcome nobody knows: operation and target.
+    pub in_doubt: BTreeSet<(String, String)>,
     /// Objects whose baseline stands in the journal.
     pub baselines: BTreeSet<String>,
 }
@@ -44,6 +46,16 @@ impl Past {
     /// Takes an event in, in the order in which it was written.
     pub fn learn(&mut self, event: &Event) {
         let applied = event.body["state"] == "applied";
+        let write = || (event.operation.clone(), event.target.clone());
+        match event.kind {
+            Kind::Intent if event.body["repeat"] == "none" => {
+                self.in_doubt.insert(write());
+            }
+            Kind::Outcome if event.body["state"] != "in_doubt" => {
+                self.in_doubt.remove(&write());
+            }
+            _ => {}
+        }
         match (event.kind, event.operation.as_str()) {
             (Kind::Baseline, _) => {
                 self.baselines.insert(event.target.to_lowercase());
@@ -144,6 +156,18 @@ mod tests {
         assert_eq!(past.released["ann@contoso.test"], "corrupt");
         past.learn(&made("again"));
         assert!(past.released.is_empty() && past.releasing.is_empty() && past.removed.contains("wave-01"));
+    }
+
+    #[test]
+    fn an_unguarded_write_without_outcome_stays_in_doubt() {
+        let mut past = Past::default();
+        let intent = || event(Kind::Intent, "graph", "POST /x", json!({"repeat": "none"}));
+        past.learn(&intent());
+        assert_eq!(past.in_doubt.len(), 1);
+        past.learn(&event(Kind::Outcome, "graph", "POST /x", json!({"state": "in_doubt"})));
+        assert_eq!(past.in_doubt.len(), 1);
+        past.learn(&event(Kind::Outcome, "graph", "POST /x", json!({"state": "applied"})));
+        assert!(past.in_doubt.is_empty());
     }
 
     #[test]

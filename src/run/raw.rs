@@ -91,12 +91,23 @@ pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Res
         })
         .unwrap_or_default();
     let target = format!("{cmdlet} {identity}").trim().to_owned();
-    approve(session, &format!("Call {target}? It has no before-image and can't be taken back by stagepost.")).await?;
+    let warning = doubt(session, "exchange::invoke", &target);
+    approve(session, &format!("{warning}Call {target}? It has no before-image and can't be taken back by stagepost."))
+        .await?;
     let change =
         Once { operation: "exchange::invoke", target, call: Call::Invoke(cmdlet, params), answer: Default::default() };
     one(gate::pass(session, &change, None).await?)?;
     let answer = change.answer.into_inner().ok().flatten().unwrap_or_default();
     Ok(answer["rows"].clone())
+}
+
+/// What whoever approves must know of the same call made before.
+fn doubt(session: &Session, operation: &str, target: &str) -> &'static str {
+    if session.memory().past.in_doubt.contains(&(operation.to_owned(), target.to_owned())) {
+        "The same call was made before and nobody knows what became of it; look first. "
+    } else {
+        ""
+    }
 }
 
 /// A Graph call that writes: `POST`, `PATCH` or `DELETE`.
@@ -105,7 +116,9 @@ pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Res
 /// Those of Graph; `approval`.
 pub async fn graph(session: &Arc<Session>, method: &str, path: &str, body: &Value) -> Result<Value> {
     let target = format!("{method} {path}");
-    approve(session, &format!("Send {target}? It has no before-image and can't be taken back by stagepost.")).await?;
+    let warning = doubt(session, "graph", &target);
+    approve(session, &format!("{warning}Send {target}? It has no before-image and can't be taken back by stagepost."))
+        .await?;
     let change = Once { operation: "graph", target, call: Call::Graph(method, path, body), answer: Default::default() };
     one(gate::pass(session, &change, None).await?)?;
     Ok(change.answer.into_inner().ok().flatten().unwrap_or_default())

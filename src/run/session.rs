@@ -35,6 +35,7 @@ pub struct Session {
     approver: Arc<dyn Approver>,
     handle: Handle,
     steps: AtomicU64,
+    writing: tokio::sync::watch::Sender<usize>,
     memory: Mutex<Memory>,
 }
 
@@ -102,6 +103,7 @@ impl Session {
             approver: parts.approver,
             handle: parts.handle,
             steps: AtomicU64::new(0),
+            writing: tokio::sync::watch::Sender::new(0),
             memory: Mutex::new(Memory::default()),
         })
     }
@@ -149,6 +151,29 @@ impl Session {
     /// The cancellation in force.
     pub fn cancel(&self) -> Cancel {
         self.cancel.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says that writes are in flight until the answer is dropped.
+    pub fn in_flight(&self) -> InFlight<'_> {
+        self.writing.send_modify(|n| *n += 1);
+        InFlight(self)
+    }
+
+    /// Waits for a future until it ends (`Some`) or the run is cancelled
+    /// (`None`). Writes in flight end first, so that their outcomes are known.
+    pub async fn unless_cancelled<F: Future>(&self, future: F) -> Option<F::Output> {
+        let cancel = self.cancel();
+        let mut writing = self.writing.subscribe();
+        let ended = async {
+            cancel.cancelled().await;
+            // The sender lives as long as the session.
+            let _ = writing.wait_for(|n| *n == 0).await;
+        };
+        tokio::select! {
+            biased;
+            answer = future => Some(answer),
+            () = ended => None,
+        }
     }
 
     /// Replaces a cancellation that was set by a fresh one and answers it; one
@@ -257,6 +282,15 @@ impl Session {
         let id = self.next_step();
         self.note(What::StepBegan { id, primitive: primitive.into(), subject: subject.into() });
         Step { session: self.clone(), id, ended: false, writes: self.memory().writes }
+    }
+}
+
+/// Writes in flight; see [`Session::in_flight`].
+pub struct InFlight<'a>(&'a Session);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.writing.send_modify(|n| *n -= 1);
     }
 }
 

@@ -1,7 +1,9 @@
 //! Step 3: everybody of the list exists in the cloud.
 
 use std::collections::BTreeSet;
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 
@@ -15,6 +17,9 @@ use crate::migration::list::Mailboxes;
 /// The scheduler runs every 30 minutes; two rounds and the way to Exchange
 /// Online, which is "usually under 30 minutes".
 const PATIENCE: SignedDuration = SignedDuration::from_hours(3);
+/// Longest time for the profile's command; by the system's clock, as it is a
+/// program of this machine.
+const COMMAND_LIMIT: Duration = Duration::from_secs(10 * 60);
 const PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Starts a cycle where the profile names a command, else waits for the
@@ -70,14 +75,21 @@ async fn start_cycle(session: &Session, report: &mut Report) -> Result<()> {
     let Some((program, arguments)) = command.split_first() else { return Ok(()) };
     let program = program.clone();
     let arguments = arguments.to_vec();
-    let output =
-        tokio::task::spawn_blocking(move || std::process::Command::new(program).args(arguments).output()).await;
-    match output {
-        Ok(Ok(out)) if out.status.success() => {}
-        Ok(Ok(out)) => report.warning(
+    let cancel = session.cancel();
+    let ended = tokio::task::spawn_blocking(move || {
+        finish(&program, &arguments, COMMAND_LIMIT, &|| cancel.is_cancelled())
+    });
+    match ended.await {
+        Ok(Ok(Some(status))) if status.success() => {}
+        Ok(Ok(Some(status))) => report.warning(
             "",
-            format!("the command that starts a synchronization ended with {}", out.status),
+            format!("the command that starts a synchronization ended with {status}"),
             "run it by hand; stagepost waits for the schedule meanwhile",
+        ),
+        Ok(Ok(None)) => report.warning(
+            "",
+            format!("the command that starts a synchronization was ended after {} minutes", COMMAND_LIMIT.as_secs() / 60),
+            "run it by hand and see what it waits for; stagepost waits for the schedule meanwhile",
         ),
         Ok(Err(e)) => report.warning(
             "",
@@ -87,6 +99,34 @@ async fn start_cycle(session: &Session, report: &mut Report) -> Result<()> {
         Err(_) => {}
     }
     Ok(())
+}
+
+/// Runs a command to its end, without a terminal to ask questions at; ends it at
+/// the limit or when nobody waits for it any more (`None`).
+fn finish(
+    program: &str,
+    arguments: &[String],
+    limit: Duration,
+    given_up: &dyn Fn() -> bool,
+) -> std::io::Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if began.elapsed() >= limit || given_up() {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Waits until a cycle has ended that began after `since`, and until what it
@@ -103,4 +143,21 @@ pub async fn cycle_after(session: &Session, since: Timestamp) -> Result<bool> {
         Ok(last.is_some_and(|l| l > since))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_never_ends_is_ended() {
+        let forever = ["-c".to_owned(), "exec sleep 60".to_owned()];
+        let ended = finish("sh", &forever, Duration::ZERO, &|| false).expect("a shell is there");
+        assert!(ended.is_none());
+        let given_up = finish("sh", &forever, COMMAND_LIMIT, &|| true).expect("a shell is there");
+        assert!(given_up.is_none());
+        let asks = ["-c".to_owned(), "read answer || exit 3".to_owned()];
+        let status = finish("sh", &asks, COMMAND_LIMIT, &|| false).expect("a shell is there").expect("it ends");
+        assert_eq!(status.code(), Some(3), "nobody sits there to answer");
+    }
 }

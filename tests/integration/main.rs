@@ -7,5 +7,6 @@ mod borders;
 mod examples;
 mod golden;
 mod rehearsals;
+mod resumes;
 mod signals;
 mod support;
