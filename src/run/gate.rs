@@ -325,12 +325,10 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
         let result = match result {
             // Whatever the answer was, the world is as it should be.
             Ok(()) | Err(Failure { kind: Kind::InDoubt | Kind::Conflict, .. }) if same => Ok(()),
-            Ok(()) => {
-                Err(Failure::new(Kind::Conflict, format!("{}{ODD}", one.target))
-                    .on(&one.target)
-                    .detail(format!("read back: {}", seen.before))
-                    .hint("somebody else may be editing it; look at the object, then run again"))
-            }
+            Ok(()) => Err(Failure::new(Kind::Conflict, format!("{}{ODD}", one.target))
+                .on(&one.target)
+                .detail(format!("read back: {}", seen.before))
+                .hint("somebody else may be editing it; look at the object, then run again")),
             Err(failure) => Err(failure),
         };
         let state = match &result {
@@ -462,7 +460,11 @@ impl Breaker {
             return;
         }
         self.failed += 1;
-        let said = failure.detail.clone().filter(|_| failure.kind != Kind::Conflict).unwrap_or_else(|| failure.message.replace(&outcome.target, "…"));
+        let said = failure
+            .detail
+            .clone()
+            .filter(|_| failure.kind != Kind::Conflict)
+            .unwrap_or_else(|| failure.message.replace(&outcome.target, "…"));
         *self.equal.entry((failure.kind, said)).or_default() += 1;
         self.last = Some(failure.clone());
     }

@@ -204,7 +204,10 @@ async fn a_cancellation_waits_for_the_outcome_of_what_is_in_flight() {
     let change = Midway(SetOne::new(&["a", "b"], Repeat::Guarded, &journal));
     let answer = session.unless_cancelled(pass(&session, &change, None)).await;
     assert!(answer.is_none_or(|a| a.is_err_and(|f| f.kind == Kind::Cancelled)));
-    assert_eq!((kinds(&journal, EventKind::Intent), kinds(&journal, EventKind::Outcome)), (vec!["a".into()], vec!["a".into()]));
+    assert_eq!(
+        (kinds(&journal, EventKind::Intent), kinds(&journal, EventKind::Outcome)),
+        (vec!["a".into()], vec!["a".into()])
+    );
     assert_eq!((change.0.writes("a"), change.0.writes("b")), (1, 0));
 }
 

@@ -76,9 +76,8 @@ async fn start_cycle(session: &Session, report: &mut Report) -> Result<()> {
     let program = program.clone();
     let arguments = arguments.to_vec();
     let cancel = session.cancel();
-    let ended = tokio::task::spawn_blocking(move || {
-        finish(&program, &arguments, COMMAND_LIMIT, &|| cancel.is_cancelled())
-    });
+    let ended =
+        tokio::task::spawn_blocking(move || finish(&program, &arguments, COMMAND_LIMIT, &|| cancel.is_cancelled()));
     match ended.await {
         Ok(Ok(Some(status))) if status.success() => {}
         Ok(Ok(Some(status))) => report.warning(
@@ -88,7 +87,10 @@ async fn start_cycle(session: &Session, report: &mut Report) -> Result<()> {
         ),
         Ok(Ok(None)) => report.warning(
             "",
-            format!("the command that starts a synchronization was ended after {} minutes", COMMAND_LIMIT.as_secs() / 60),
+            format!(
+                "the command that starts a synchronization was ended after {} minutes",
+                COMMAND_LIMIT.as_secs() / 60
+            ),
             "run it by hand and see what it waits for; stagepost waits for the schedule meanwhile",
         ),
         Ok(Err(e)) => report.warning(
