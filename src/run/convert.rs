@@ -259,7 +259,25 @@ pub async fn release(
     let outcomes = reshape(session, Way::Release, addresses, &step).await?;
     // One that can't be given back holds nobody else up: the others' forwarding
     // is gone already, and only the rest of the way makes them whole.
-    let stuck = outcomes.iter().find_map(|o| o.result.as_ref().err()).cloned();
+    let mut stuck = None;
+    for outcome in &outcomes {
+        let Err(failure) = &outcome.result else { continue };
+        let entry = recipients::entry_of(&outcome.before);
+        let has_moved = !entry.has("homeMDB") && entry.has("targetAddress");
+        if failure.kind != Kind::NotFound && !has_moved {
+            stuck.get_or_insert_with(|| failure.clone());
+            continue;
+        }
+        // Somebody who has left, or who is in the cloud for good: there is no
+        // forwarding to take back, and the others must not wait for it.
+        session.note(super::narrate::What::Warned {
+            text: failure.message.clone(),
+            hint: failure.hint.clone().unwrap_or_default(),
+        });
+        if failure.kind == Kind::NotFound {
+            session.leave(&outcome.target, "no directory object has the address any more")?;
+        }
+    }
     let addresses: Vec<String> = outcomes.iter().filter(|o| o.result.is_ok()).map(|o| o.target.clone()).collect();
     let taken_back = session.now();
     let provisioned = session.memory().mailboxes.clone();

@@ -216,6 +216,12 @@ pub async fn check(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Repo
     };
     let mut aside = std::collections::BTreeSet::new();
     for fault in checked.aside {
+        // A batch holds the row already: it can't be left behind any more, only
+        // helped before its thirty days are over.
+        if session.memory().past.under_way(&fault.address) {
+            report.warning(&fault.address, format!("{}: {}", fault.address, fault.reason), &fault.remedy);
+            continue;
+        }
         session.leave(&fault.address, &fault.reason)?;
         report.aside(&fault.address, fault.reason, &fault.remedy);
         aside.insert(fault.address.to_lowercase());

@@ -112,6 +112,12 @@ impl Past {
         self.batches.values().find(|(_, rows)| rows.contains(&key)).map(|(name, _)| name.as_str())
     }
 
+    /// Whether a batch of ours that was not removed yet holds a person.
+    pub fn under_way(&self, address: &str) -> bool {
+        let key = address_key(address);
+        self.batches.iter().any(|(name, (_, rows))| rows.contains(&key) && !self.removed.contains(name))
+    }
+
     /// When the first batch of ours that holds a person was started: what lies in
     /// the cloud mailbox from before that moment was copied.
     pub fn started(&self, address: &str) -> Option<Timestamp> {
@@ -151,8 +157,9 @@ mod tests {
         assert!(past.releasing.contains("ann@contoso.test") && past.released.is_empty());
         past.learn(&event(Kind::Left, "release", "ann@contoso.test", json!({"reason": "corrupt"})));
         past.learn(&event(Kind::Outcome, "remove", "wave-01", json!({"state": "not_applied"})));
-        assert!(past.removed.is_empty());
+        assert!(past.removed.is_empty() && past.under_way("ann@contoso.test"));
         past.learn(&event(Kind::Outcome, "remove", "wave-01", json!({"state": "applied"})));
+        assert!(!past.under_way("ann@contoso.test"));
         assert_eq!(past.released["ann@contoso.test"], "corrupt");
         past.learn(&made("again"));
         assert!(past.released.is_empty() && past.releasing.is_empty() && past.removed.contains("wave-01"));

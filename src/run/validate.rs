@@ -39,6 +39,16 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
         rows.map(|u| (address_key(&text_of(get(u, "Identity"))), text_of(get(u, "BatchId"))))
             .partition(|(address, batch)| memory.past.is_own(batch, address))
     };
+    // Somebody else's batch that runs will forward its rows in a moment.
+    let running: BTreeSet<String> = if in_batches.is_empty() {
+        BTreeSet::new()
+    } else {
+        let all = vec![("ResultSize".into(), Param::from("Unlimited"))];
+        let batches = exchange.invoke("Get-MigrationBatch", all).await?;
+        let runs = |status: &str| ["Starting", "Syncing"].iter().any(|s| status.eq_ignore_ascii_case(s));
+        let rows = batches.rows.iter().filter(|r| runs(&text_of(get(r, "Status"))));
+        rows.map(|r| text_of(get(r, "Identity")).to_lowercase()).collect()
+    };
     let between: BTreeSet<String> = people
         .iter()
         .filter(|p| p.has_mailbox && p.target_address.as_deref().is_some_and(|t| cloud.person(t).is_some()))
@@ -55,6 +65,7 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
     if !checked.done.is_empty() {
         report.info("", format!("{} already", plural(checked.done.len(), "mailbox has moved", "mailboxes have moved")));
     }
+    let mut halfway: Vec<Aside> = Vec::new();
     let mut shared: BTreeMap<&str, Vec<Aside>> = BTreeMap::new();
     for fault in checked.aside {
         let key = address_key(&fault.address);
@@ -62,12 +73,9 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
             report.warning(&fault.address, format!("{}: {}", fault.address, fault.reason), &fault.remedy);
             continue;
         }
-        if between.contains(&key) {
-            report.error(
-                &fault.address,
-                format!("{} is forwarded to the cloud but not converted, and can't go on: {}", fault.address, fault.reason),
-                "run in the folder whose .stagepost began the move, or finish it by hand; a row in between is never left",
-            );
+        let runs = in_batches.get(&key).is_some_and(|batch| running.contains(&batch.to_lowercase()));
+        if between.contains(&key) || runs {
+            halfway.push(fault);
             continue;
         }
         if fault.everybody {
@@ -77,6 +85,17 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
         session.leave(&fault.address, &fault.reason)?;
         report.aside(&fault.address, fault.reason, &fault.remedy);
         aside.insert(fault.address.to_lowercase());
+    }
+    if let Some(first) = halfway.first() {
+        let more = match halfway.len() {
+            1 => String::new(),
+            n => format!(", and so {} more", plural(n - 1, "mailbox", "mailboxes")),
+        };
+        report.error(
+            &first.address,
+            format!("{} is in the middle of a move that this project did not begin{more}: {}", first.address, first.reason),
+            "run in the folder whose .stagepost began it, or take the rows out of the list; who is in between is never left behind",
+        );
     }
     // The same fault in every row is one fault, of the environment.
     for faults in shared.values() {

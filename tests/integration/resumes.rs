@@ -62,3 +62,16 @@ fn a_run_that_was_killed_between_its_steps_again_and_again_is_finished() {
 fn a_release_that_was_killed_is_finished_and_nobody_is_forwarded_again() {
     finished_by_the_next("200", "3", &[("release", 1), ("release", 1)]);
 }
+
+#[test]
+fn without_its_journal_a_run_leaves_nobody_in_between() {
+    let lab = LabProcess::start(&["--make", "60", "--seed", "1"]);
+    killed_at(&lab, "watch", 2);
+    std::fs::remove_dir_all(lab.folder().join(".stagepost")).expect("the run left its journal");
+    let output = run(lab.folder(), &RUN);
+    assert_eq!(code(&output), 3, "{}", told(&output));
+    let changed: u64 = lines(&output).iter().filter_map(|l| l["changed"].as_u64()).sum();
+    assert_eq!(changed, 0, "somebody else's move is not gone on with");
+    let told = told(&output);
+    assert!(told.contains("a move that this project did not begin") && told.contains(".stagepost"), "{told}");
+}
