@@ -86,7 +86,7 @@ fn members_of_modules_and_namespaces_are_known() {
         [
             "2:1 the module `errors` has no function `off` | did you mean `errors::of`?",
             "3:1 `errors::of` can't be called with no arguments | it is called as of(e)",
-            "4:1 there is no namespace `wavs` | is a line missing at the top: import \"std/wavs\" as wavs;",
+            "4:1 there is no namespace `wavs` | is a line missing at the top: import \"std/waves\" as waves;",
             "5:1 there is no function `of` | did you mean `mailboxes::of`?",
         ]
     );

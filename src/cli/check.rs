@@ -5,7 +5,7 @@ use super::{Context, lists};
 use crate::base::{Failure, Kind, Result};
 use crate::check::{Severity, text};
 use crate::host::Library;
-use crate::host::frames::plain_problem;
+use crate::host::frames::{plain_problem, within};
 
 /// Exit code 3 if there is an error.
 pub(crate) fn check(context: &Context, args: &Check) -> Result<u8> {
@@ -25,7 +25,7 @@ pub(crate) fn check(context: &Context, args: &Check) -> Result<u8> {
         }
     } else {
         for problem in &problems {
-            context.ui.print(&format!("{}\n", plain_problem(problem)));
+            context.ui.print(&format!("{}\n", within(&plain_problem(problem), context.ui.width())));
         }
     }
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::Context;
 use super::lists::Script;
 use crate::base::{Failure, Kind};
-use crate::host::frames::{ScriptError, plain, plain_problem};
+use crate::host::frames::{ScriptError, plain, plain_problem, within};
 use crate::host::{Host, Library};
 use crate::run::Session;
 
@@ -100,6 +100,7 @@ pub(crate) fn tell(context: &Context, error: &ScriptError) {
     } else {
         error.problems.iter().map(plain_problem).collect::<Vec<_>>().join("\n")
     };
+    let frames = within(&frames, context.ui.width());
     let frames = frames.trim_end();
     context.ui.error(&error.failure, (!frames.is_empty()).then_some(frames));
 }

@@ -44,12 +44,30 @@ pub(crate) fn profile(path: &Path) -> Result<Profile> {
             .detail(e.to_string())
             .hint("`stagepost lab` writes one for a lab; see docs/profile.md for a tenant's")
     })?;
-    Profile::parse(&text).map_err(|e| {
-        Failure::new(Kind::Usage, format!("the profile {} has a fault", path.display()))
-            .detail(e)
-            .hint("see docs/profile.md")
-    })
+    let fault = |what: String, hint: &str| {
+        Failure::new(Kind::Usage, format!("the profile {} has a fault", path.display())).detail(what).hint(hint)
+    };
+    let profile = Profile::parse(&text).map_err(|e| fault(e, "see docs/profile.md"))?;
+    // Both would be found at the change of the MX, weeks after the first mailbox.
+    if profile.dns.resolvers.is_empty() {
+        return Err(fault(
+            "`dns.resolvers` names nobody".to_owned(),
+            "name two resolvers as `host:port`: a change of the MX waits until they see it",
+        ));
+    }
+    for zone in &profile.dns.zones {
+        if !ALGORITHMS.contains(&zone.algorithm.to_ascii_lowercase().as_str()) {
+            return Err(fault(
+                format!("the zone `{}` has the algorithm `{}`, which is not known", zone.name, zone.algorithm),
+                "write `hmac-sha256`, `hmac-sha384` or `hmac-sha512`, as the server's key says",
+            ));
+        }
+    }
+    Ok(profile)
 }
+
+/// How a zone's updates may be signed (RFC 8945).
+const ALGORITHMS: [&str; 3] = ["hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
 /// Opens a session.
 pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {

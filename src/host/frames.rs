@@ -236,6 +236,40 @@ pub fn plain_problem(problem: &Problem) -> String {
     out
 }
 
+/// Ready lines in at most so many columns: messages and hints are wrapped below
+/// where their text begins, lines of a script and their carets stay as they are.
+pub fn within(text: &str, columns: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let indent = ["error: ", "warning: ", "  = hint: ", "  = detail: "]
+            .iter()
+            .find(|head| line.starts_with(**head))
+            .map(|head| head.len());
+        match indent.filter(|_| line.width() > columns) {
+            None => out.push_str(line),
+            Some(indent) => {
+                let (head, rest) = line.split_at(indent);
+                let mut used = indent;
+                out.push_str(head);
+                for word in rest.split_whitespace() {
+                    if used > indent && used + 1 + word.width() > columns {
+                        out.push('\n');
+                        out.push_str(&" ".repeat(indent));
+                        used = indent;
+                    } else if used > indent {
+                        out.push(' ');
+                        used += 1;
+                    }
+                    out.push_str(word);
+                    used += word.width();
+                }
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
 fn head(out: &mut String, word: &str, message: &str, kind: &str) {
     let line = format!("{word}: {message}");
     if kind.is_empty() {
@@ -300,6 +334,14 @@ mod tests {
         assert_eq!(token_width("import \"a b\" as x", 8), 5);
         assert_eq!(token_width("x + 1", 3), 1);
         assert_eq!(token_width("x", 9), 1);
+    }
+
+    #[test]
+    fn hints_are_wrapped_and_source_is_not() {
+        let text =
+            "error: one two three                  [script]\n1│   one two three four five\n  = hint: one two three\n";
+        let want = "error: one two\n       three\n       [script]\n1│   one two three four five\n  = hint: one two\n          three\n";
+        assert_eq!(within(text, 18), want);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub fn answer(question: &str, known: &Known, width: usize) -> String {
     let question = question.trim().trim_end_matches("()");
     let width = width.clamp(40, 100);
     if question.is_empty() {
-        return overview();
+        return overview(width);
     }
     if let Some(primitive) = names::primitive(question) {
         return of_primitive(primitive, width);
@@ -23,7 +23,7 @@ pub fn answer(question: &str, known: &Known, width: usize) -> String {
     }
     let members = names::primitives_in(question);
     if !members.is_empty() {
-        return list(&members);
+        return list(&members, width);
     }
     if let Some(functions) = known.imports.get(question) {
         return functions.values().map(|s| format!("{question}::{s}\n")).collect();
@@ -35,11 +35,11 @@ pub fn answer(question: &str, known: &Known, width: usize) -> String {
     if let Some(signature) = known.signature(question) {
         return format!("{signature}\n");
     }
-    search(question)
+    search(question, known, width)
 }
 
-fn overview() -> String {
-    let mut out = list(&names::primitives_in(""));
+fn overview(width: usize) -> String {
+    let mut out = list(&names::primitives_in(""), width);
     for space in names::namespaces() {
         let members: Vec<&str> = names::primitives_in(space).iter().map(|p| p.name).collect();
         let _ = writeln!(out, "{space}::{{{}}}", members.join(", "));
@@ -48,19 +48,24 @@ fn overview() -> String {
     out
 }
 
-fn list(primitives: &[&Primitive]) -> String {
+fn list(primitives: &[&Primitive], width: usize) -> String {
     let widest = primitives.iter().map(|p| p.full_name().len()).max().unwrap_or(0);
-    primitives.iter().map(|p| format!("{:widest$}  {}\n", p.full_name(), p.summary)).collect()
+    let below = format!("\n{}", " ".repeat(widest + 2));
+    let summary = |p: &Primitive| wrapped(p.summary, width.saturating_sub(widest + 2).max(20)).replace('\n', &below);
+    primitives.iter().map(|p| format!("{:widest$}  {}\n", p.full_name(), summary(p))).collect()
 }
 
-fn search(word: &str) -> String {
+fn search(word: &str, known: &Known, width: usize) -> String {
+    if known.modules.iter().any(|m| m == word) {
+        return format!("`{word}` is a module; ??{word} shows its source\n");
+    }
     let wanted = word.to_lowercase();
     let holds = |p: &&Primitive| {
         [p.full_name().as_str(), p.summary, p.about].iter().any(|text| text.to_lowercase().contains(&wanted))
     };
     let found: Vec<&Primitive> = api::all().into_iter().filter(holds).collect();
     if !found.is_empty() {
-        return list(&found);
+        return list(&found, width);
     }
     let all = api::all().into_iter().map(Primitive::full_name).chain(names::standard().keys().cloned());
     match suggest::nearest(word, all.collect::<Vec<_>>()) {
@@ -133,6 +138,17 @@ mod tests {
         assert!(answer("retyr", &known, 80).contains("did you mean ?retry"));
         assert!(answer("", &known, 80).contains("sleep"));
         assert!(answer("push", &known, 80).contains("push(array, item)"));
+    }
+
+    #[test]
+    fn lists_fit_the_terminal() {
+        for width in [60, 80] {
+            for page in [answer("", &Known::default(), width), answer("mail", &Known::default(), width)] {
+                for line in page.lines() {
+                    assert!(unicode_width::UnicodeWidthStr::width(line) <= width, "{line}");
+                }
+            }
+        }
     }
 
     #[test]

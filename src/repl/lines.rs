@@ -155,6 +155,12 @@ impl Lines {
     }
 
     fn source(&self, name: &str) -> Answer {
+        if name.is_empty() {
+            let names = self.library.names().join(", ");
+            return wrong(
+                Failure::new(Kind::Usage, "the source of which module?").hint(format!("??name, of: {names}")),
+            );
+        }
         match self.library.find(name, None) {
             Ok(found) => shown(format!("// {}\n{}", found.origin, ensure_newline(&found.text))),
             Err(failure) => wrong(failure),
@@ -203,10 +209,12 @@ impl Lines {
                 Answer { text: "cancelled; the variables are kept\n".to_owned(), failed: true, leave: false }
             }
             Err(error) if !error.problems.is_empty() => {
-                let text = error.problems.iter().map(frames::plain_problem).collect();
-                Answer { text, failed: true, leave: false }
+                let text: String = error.problems.iter().map(frames::plain_problem).collect();
+                Answer { text: frames::within(&text, self.width), failed: true, leave: false }
             }
-            Err(error) => Answer { text: frames::plain(&error), failed: true, leave: false },
+            Err(error) => {
+                Answer { text: frames::within(&frames::plain(&error), self.width), failed: true, leave: false }
+            }
         };
         self.scope = self.scope.clone_visible();
         self.picture();
@@ -289,14 +297,20 @@ impl Lines {
 }
 
 const HELP: &str = "\
-?            everything there is        ?name   what it does, its arguments, an example
-?word        searches                   ??std/waves   the source of a module
-Tab          completes                  Ctrl-C   ends the line, keeps the variables
-_            the latest value           ;   at the end of a line shows nothing
+?            everything there is
+?name        what it does, its arguments, an example
+?word        searches
+??std/waves  the source of a module
+Tab          completes
+Ctrl-C       ends the line, keeps the variables
+_            the latest value
+;            at the end of a line shows nothing
 
 :vars        variables, functions and imports
-:load FILE   runs a script here         :save FILE   saves the lines so far as a script
-:time        shows or hides times       :quit   leaves, as Ctrl-D does
+:load FILE   runs a script here
+:save FILE   saves the lines so far as a script
+:time        shows or hides times
+:quit        leaves, as Ctrl-D does
 ";
 
 fn shown(text: String) -> Answer {

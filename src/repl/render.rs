@@ -40,7 +40,8 @@ fn one(value: &Dynamic) -> String {
     }
     if let Ok(map) = value.as_map_ref() {
         let fields = map.iter().map(|(k, v)| format!("{k}: {}", one(v)));
-        return format!("#{{ {} }}", fields.collect::<Vec<_>>().join(", "));
+        let fields = fields.collect::<Vec<_>>().join(", ");
+        return if fields.is_empty() { "#{}".to_owned() } else { format!("#{{ {fields} }}") };
     }
     if value.is_unit() {
         return "()".to_owned();

@@ -2,6 +2,7 @@
 
 use rhai::Engine;
 
+use super::scan::Class;
 use crate::check;
 use crate::host::engine;
 use crate::host::library::Library;
@@ -26,7 +27,8 @@ impl Validator {
         }
         let spelled = super::lines::spelled_out(input);
         match self.engine.compile(&spelled) {
-            Ok(_) => false,
+            // To the parser a comment may end with the text.
+            Ok(_) => super::scan::pieces(input).last().is_some_and(|p| p.class == Class::Comment && !p.closed),
             Err(error) => check::is_unfinished(error.err_type(), &spelled, error.position()),
         }
     }
@@ -52,5 +54,7 @@ mod tests {
         assert!(!validator.is_unfinished(":load x"));
         assert!(!validator.is_unfinished("?start"));
         assert!(!validator.is_unfinished("_ + 1"));
+        assert!(validator.is_unfinished("/* open"));
+        assert!(!validator.is_unfinished("/* closed */ 1 // \"/*"));
     }
 }

@@ -309,9 +309,10 @@ pub async fn release(
         return Err(failure);
     }
     let given = plural(addresses.len(), "mailbox", "mailboxes");
+    let there = if addresses.len() == 1 { "it was" } else { "they were" };
     step.end(match carried {
-        0 => format!("{given} left where they were, no message waited in the cloud"),
-        n => format!("{given} left where they were, {} carried home", plural(n as usize, "message", "messages")),
+        0 => format!("{given} left where {there}, no message waited in the cloud"),
+        n => format!("{given} left where {there}, {} carried home", plural(n as usize, "message", "messages")),
     });
     Ok(carried)
 }

@@ -276,8 +276,10 @@ fn broken(host: &str, error: &reqwest::Error) -> Broken {
         source = cause.source();
     }
     if error.is_connect() {
+        // On one address the port alone tells a lab from the next.
+        let port = error.url().and_then(|u| u.port()).map(|p| format!(":{p}")).unwrap_or_default();
         return Broken::NotSent(
-            Failure::new(Kind::Unavailable, format!("{host} takes no connection"))
+            Failure::new(Kind::Unavailable, format!("{host}{port} takes no connection"))
                 .hint("check the network and the firewalls in between")
                 .detail(chain(error))
                 .retryable(),

@@ -238,6 +238,11 @@ impl Ui {
     }
 
     fn detail(&self, out: &mut String, text: &str) {
+        // What fits keeps its blanks: an excerpt with its caret comes as detail.
+        if text::width(text) + 2 <= self.width {
+            out.push_str(&format!("  {}\n", self.err_paint.dim(text.trim_end())));
+            return;
+        }
         for line in text::wrap(text, self.width.saturating_sub(2), self.width.saturating_sub(2)) {
             out.push_str(&format!("  {}\n", self.err_paint.dim(&line)));
         }

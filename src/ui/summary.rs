@@ -111,6 +111,15 @@ impl Facts {
 
     fn fact(&mut self, label: &str, value: &str) {
         let head = format!("  {}", self.paint.dim(&text::pad(label, Self::LABEL)));
+        // A digest is copied whole: below its label it fits where beside it the
+        // terminal would break it.
+        let widest = value.split_whitespace().map(text::width).max().unwrap_or(0);
+        if widest + Self::LABEL + 2 > self.columns {
+            self.out.push_str(&format!("{}\n", head.trim_end()));
+            self.out.push_str(&text::hang_at("    ", 4, value, self.columns));
+            self.out.push('\n');
+            return;
+        }
         self.out.push_str(&text::hang_at(&head, Self::LABEL + 2, value, self.columns));
         self.out.push('\n');
     }
