@@ -10,10 +10,13 @@ use serde::Deserialize;
 use super::declare::{Arg, Call, Effect, Kind, Primitive};
 use crate::base::{self, Failure, Result};
 use crate::migration::list::Mailboxes;
-use crate::run::batches::{self, Batch, Watch};
+use crate::run::batches::{self, Batch};
 use crate::run::gate::Outcome;
+use crate::run::removal;
 use crate::run::report::Report;
 use crate::run::session::Session;
+use crate::run::start;
+use crate::run::watch::{self, Watch};
 use crate::run::{approvals, convert, endpoints, mailflow, preflight, validate};
 
 /// The table.
@@ -171,7 +174,7 @@ pub const PRIMITIVES: &[Primitive] = &[
         call: |call| {
             let s = Arc::clone(call.session());
             let b: Batch = call.get(0)?;
-            Ok(call.wait(batches::start(&s, &b))?.into())
+            Ok(call.wait(start::start(&s, &b))?.into())
         },
     },
     Primitive {
@@ -260,7 +263,7 @@ pub const PRIMITIVES: &[Primitive] = &[
         call: |call| {
             let s = Arc::clone(call.session());
             let b: Batch = call.get(0)?;
-            Ok(call.wait(batches::remove(&s, &b))?.into())
+            Ok(call.wait(removal::remove(&s, &b))?.into())
         },
     },
 ];
@@ -366,7 +369,7 @@ fn watch(call: &mut Call) -> Result<Dynamic> {
         }
         how.every = SignedDuration::from_mins(minutes);
     }
-    call.wait(batches::watch(&session, &b, &how))?;
+    call.wait(watch::watch(&session, &b, &how))?;
     Ok(Dynamic::from(b))
 }
 

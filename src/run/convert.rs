@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::gate::{self, Change, Observed, Outcome, Repeat, Verdict, WayBack};
@@ -22,7 +23,7 @@ use super::{batches, licences, waiting};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::conversion::{self, CloudMailbox, Profile, Refusal};
 use crate::migration::list::Mailboxes;
-use crate::wire::attributes::{Entry, Mod, address_key};
+use crate::wire::attributes::{Entry, Mod, Proxy, address_key};
 use crate::wire::autodiscover::Answer;
 
 /// LDAP modifies in flight; a domain controller takes them one by one anyway.
@@ -292,6 +293,7 @@ pub async fn release(
                 .during("graph", "GET /organization")
                 .hint("start a cycle by hand, then run again: what was taken back stays taken back"));
         }
+        cloud_knows(session, &forwarded, &provisioned).await?;
         carried = waiting::carry_home(session, &forwarded, &step).await?;
         // What came while the others' messages were carried; known ones are not
         // sent twice.
@@ -315,4 +317,26 @@ pub async fn release(
         n => format!("{given} left where {there}, {} carried home", plural(n as usize, "message", "messages")),
     });
     Ok(carried)
+}
+
+/// Waits until the cloud shows the address that every release adds (the cloud
+/// mailbox's own X.500 name). A cycle may have read the directory just before
+/// the write and ended after it; what a person's object shows is the proof.
+async fn cloud_knows(session: &Session, people: &[String], mailboxes: &BTreeMap<String, CloudMailbox>) -> Result<()> {
+    let (pause, patience) = (SignedDuration::from_mins(10), SignedDuration::from_hours(3));
+    let known = recipients::until(session, pause, patience, || async {
+        let users = recipients::users(session, people).await?;
+        Ok(people.iter().zip(users).all(|(address, user)| {
+            let Some(mailbox) = mailboxes.get(&address_key(address)) else { return true };
+            let wanted = Proxy::parse(&format!("x500:{}", mailbox.legacy_dn)).key();
+            user.is_some_and(|u| u.facts.proxies.iter().any(|p| Proxy::parse(p).key() == wanted))
+        }))
+    })
+    .await?;
+    if known {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Timeout, "the synchronization does not bring what a release has changed")
+        .during("graph", "GET /users/{id}")
+        .hint("look at the synchronization's errors for these people, then run again: what was taken back stays taken back"))
 }

@@ -305,7 +305,14 @@ pub async fn verify(session: &Arc<Session>, domains: &[String]) -> Result<Report
 
 async fn published_host(session: &Session, domain: &str, report: &mut Report) -> Result<Option<String>> {
     let resolvers = session.services().dns.resolvers();
-    let Some(resolver) = resolvers.first() else { return Ok(None) };
+    let Some(resolver) = resolvers.first() else {
+        report.error(
+            domain,
+            "the profile names no resolver, so nobody can say where the world sends mail",
+            "name some under [dns]: resolvers = [\"1.1.1.1:53\"]",
+        );
+        return Ok(None);
+    };
     let found = session.services().dns.lookup(domain, RecordType::MX, Ask::Resolver(resolver)).await?;
     let host = found.and_then(|s| {
         s.values

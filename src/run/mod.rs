@@ -24,12 +24,15 @@ pub mod permissions;
 pub mod preflight;
 pub mod raw;
 pub mod recipients;
+pub mod removal;
 pub mod report;
 pub mod session;
 pub mod sqlite;
+pub mod start;
 pub mod synchronize;
 pub mod validate;
 pub mod waiting;
+pub mod watch;
 pub mod zones;
 
 pub use session::{Parts, Session, Step};

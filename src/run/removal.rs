@@ -1,0 +1,163 @@
+//! Step 10: a batch goes when nothing hangs on it any more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::batches::{Batch, status_of};
+use super::domains::one;
+use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
+use super::narrate::What;
+use super::session::Session;
+use super::{mailflow, recipients};
+use crate::base::{Failure, Kind, Result, Timestamp};
+use crate::wire::attributes::{address_key, domain_of};
+use crate::wire::invoke::Param;
+
+struct RemoveBatch<'a>(&'a str);
+
+#[async_trait]
+impl Change for RemoveBatch<'_> {
+    fn operation(&self) -> &'static str {
+        "remove"
+    }
+    fn repeat(&self) -> Repeat {
+        Repeat::Idempotent
+    }
+    fn way_back(&self) -> WayBack {
+        WayBack::Final("nothing is copied from on premises any more; a new batch would begin anew")
+    }
+    fn targets(&self) -> Vec<String> {
+        vec![self.0.to_owned()]
+    }
+    async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
+        let status = status_of(session, self.0).await?;
+        let verdict = match status.as_deref() {
+            None => Verdict::Same,
+            Some(s) if s.eq_ignore_ascii_case("Removing") => Verdict::Same,
+            Some(s) if ["Syncing", "Starting", "Stopping"].iter().any(|r| s.eq_ignore_ascii_case(r)) => {
+                Verdict::Refused(
+                    Failure::new(Kind::Conflict, format!("batch {} can't be removed while it is {s}", self.0))
+                        .during("exchange", "Remove-MigrationBatch")
+                        .on(self.0)
+                        .hint("watch it to its end first"),
+                )
+            }
+            Some(_) => Verdict::Differs(Value::Null),
+        };
+        Ok(vec![Observed { target: self.0.into(), before: json!({"status": status}), verdict }])
+    }
+    async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
+        let params = vec![("Identity".into(), Param::from(self.0)), ("Confirm".into(), Param::Bool(false))];
+        match session.services().exchange.invoke("Remove-MigrationBatch", params).await {
+            Err(f) if f.kind == Kind::NotFound => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+}
+
+/// Removes a batch once nothing hangs on it any more: every row is moved or
+/// left whole, nobody is forwarded to an unfilled mailbox, the waiting time
+/// since the MX change is over, and mail flow was proved.
+///
+/// # Errors
+/// `conflict` naming the row or the condition that still holds it.
+pub async fn remove(session: &Arc<Session>, batch: &Batch) -> Result<bool> {
+    let name = batch.name();
+    if batch.is_finished() && status_of(session, name).await?.is_none() {
+        return Ok(false);
+    }
+    let step = session.step("remove", name);
+    nothing_hangs_on(session, batch).await?;
+    wait_after_switch(session).await?;
+    let outcome = one(gate::pass(session, &RemoveBatch(name), None).await?)?;
+    let gone = recipients::until(session, SignedDuration::from_mins(5), SignedDuration::from_hours(6), || async {
+        Ok(status_of(session, name).await?.is_none())
+    })
+    .await?;
+    if !gone {
+        return Err(Failure::new(Kind::Timeout, format!("the batch {name} is still being removed after six hours"))
+            .during("exchange", "Remove-MigrationBatch")
+            .on(name)
+            .hint("look at it in the admin centre; run again later"));
+    }
+    step.end("gone");
+    Ok(outcome.changed)
+}
+
+async fn nothing_hangs_on(session: &Session, batch: &Batch) -> Result<()> {
+    let addresses = batch.mailboxes().addresses();
+    let people = recipients::some(session, &addresses, &["proxyAddresses", "homeMDB", "targetAddress"]).await?;
+    let between: Vec<String> = addresses
+        .iter()
+        .filter(|a| people.get(&address_key(a)).is_some_and(|e| e.has("homeMDB") && e.has("targetAddress")))
+        .cloned()
+        .collect();
+    if let Some(first) = between.first() {
+        let more = if between.len() > 1 { format!(" and {} more", between.len() - 1) } else { String::new() };
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!("{first}{more} in {} is forwarded but neither converted nor released", batch.name()),
+        )
+        .on(batch.name())
+        .hint("convert_to_mail_user(b.synced) and release(b.failed) first"));
+    }
+    let half = {
+        let memory = session.memory();
+        let begun = |a: &&String| {
+            let key = address_key(a);
+            memory.past.releasing.contains(&key) && !memory.past.released.contains_key(&key)
+        };
+        addresses.iter().find(begun).cloned()
+    };
+    if let Some(first) = half {
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!("the release of {first} in {} was begun and not finished", batch.name()),
+        )
+        .on(batch.name())
+        .hint("release(b.failed) once more: mail may wait in its cloud mailbox"));
+    }
+    let domains: BTreeSet<String> = addresses.iter().map(|a| domain_of(a)).collect();
+    if let Some(domain) = mailflow::still_at_home(session, &domains).await? {
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!("the mail of {domain} still goes to the old server, {} stays", batch.name()),
+        )
+        .on(batch.name())
+        .hint("call set_mx(domains) first"));
+    }
+    if !session.memory().facts.contains_key("mail_flow") {
+        return Err(Failure::new(Kind::Conflict, format!("mail flow was not proved, {} stays", batch.name()))
+            .on(batch.name())
+            .hint("call mailflow::verify(domains).or_stop() after set_mx"));
+    }
+    Ok(())
+}
+
+/// Waits until the project's hours since the MX change are over; from now on if
+/// the moment of the change isn't known.
+async fn wait_after_switch(session: &Session) -> Result<()> {
+    let hours = i64::from(session.project().waits.mx_hours);
+    let cut: Timestamp = {
+        let mut memory = session.memory();
+        let known = memory.facts.get("mx_switched").and_then(|v| v.as_str()?.parse().ok());
+        match known.max(memory.past.switched) {
+            Some(time) => time,
+            None => {
+                let now = session.now();
+                memory.facts.insert("mx_switched".into(), json!(now.to_string()));
+                now
+            }
+        }
+    };
+    let until = cut + SignedDuration::from_hours(hours);
+    if session.now() < until {
+        session.note(What::Waiting { reason: format!("{hours} hours since the MX change"), until });
+        session.clock().sleep_until(until).await?;
+    }
+    Ok(())
+}

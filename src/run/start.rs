@@ -1,0 +1,139 @@
+//! Step 7: the start of a batch, the point of no return for mail.
+//!
+//! The whole image of every mailbox of the wave goes into the journal first: the
+//! service overwrites TargetAddress itself, so nothing else remembers it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::batches::{Batch, status_of};
+use super::domains::one;
+use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
+use super::recipients;
+use super::report::plural;
+use super::session::Session;
+use crate::base::{Failure, Kind, Result};
+use crate::migration::list::Mailboxes;
+use crate::wire::attributes::address_key;
+use crate::wire::invoke::Param;
+
+struct StartBatch<'a> {
+    batch: &'a Batch,
+    /// The failed rows once more, which a watch has seen.
+    again: bool,
+}
+
+#[async_trait]
+impl Change for StartBatch<'_> {
+    fn operation(&self) -> &'static str {
+        "start"
+    }
+    fn repeat(&self) -> Repeat {
+        Repeat::Idempotent
+    }
+    fn way_back(&self) -> WayBack {
+        WayBack::Compensable("release the rows: forwarding is taken back, what came meanwhile is carried home")
+    }
+    fn targets(&self) -> Vec<String> {
+        vec![self.batch.name().to_owned()]
+    }
+    fn settles_within(&self) -> i64 {
+        300
+    }
+    async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
+        let name = self.batch.name();
+        let status = status_of(session, name).await?.ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("there is no batch {name}"))
+                .during("exchange", "Start-MigrationBatch")
+                .on(name)
+                .hint("make it first: batch(name, mailboxes)")
+        })?;
+        let verdict = match status.to_ascii_lowercase().as_str() {
+            "created" | "stopped" => Verdict::Differs(json!({"status": "Syncing"})),
+            // Only for rows that a watch of this run has seen failed: a script
+            // that runs again must not start anew what ended long ago.
+            "failed" | "syncedwitherrors" if self.again => Verdict::Differs(json!({"status": "Syncing"})),
+            "stopping" | "removing" | "corrupted" => Verdict::Refused(
+                Failure::new(Kind::Conflict, format!("batch {name} can't be started while it is {status}"))
+                    .during("exchange", "Start-MigrationBatch")
+                    .on(name)
+                    .hint("wait until it has ended, then start again"),
+            ),
+            _ => Verdict::Same,
+        };
+        Ok(vec![Observed { target: name.into(), before: json!({"status": status}), verdict }])
+    }
+    async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
+        let params = vec![("Identity".into(), Param::from(self.batch.name()))];
+        session.services().exchange.invoke("Start-MigrationBatch", params).await.map(|_| ())
+    }
+}
+
+/// Starts a batch, or starts it again for its failed rows. Before the first
+/// start the whole image of every mailbox goes into the journal.
+///
+/// # Errors
+/// Those of the gate; `conflict` while the batch can't be started.
+pub async fn start(session: &Arc<Session>, batch: &Batch) -> Result<bool> {
+    if batch.is_finished() {
+        return Ok(false);
+    }
+    let again = !batch.state().failed.is_empty();
+    let subject = if again {
+        format!("{} again ({})", batch.name(), plural(batch.failed().len(), "failed mailbox", "failed mailboxes"))
+    } else {
+        format!("{} ({})", batch.name(), plural(batch.mailboxes().len(), "mailbox", "mailboxes"))
+    };
+    let step = session.step("start", subject);
+    if a_release_began(session, batch) {
+        // The service would start every failed row of the batch and forward
+        // again whom a release has given back.
+        step.end("not started again: mailboxes of it were given back");
+        return Ok(false);
+    }
+    if !again {
+        keep_images(session, batch.mailboxes()).await?;
+    }
+    let outcome = one(gate::pass(session, &StartBatch { batch, again }, None).await?)?;
+    step.end(if outcome.changed { "new mail goes to the cloud from now on" } else { "was started already" });
+    Ok(outcome.changed)
+}
+
+fn a_release_began(session: &Session, batch: &Batch) -> bool {
+    let memory = session.memory();
+    batch
+        .mailboxes()
+        .iter()
+        .any(|row| memory.past.releasing.contains(&row.key()) && memory.past.is_own(batch.name(), row.address()))
+}
+
+/// Both sides' whole images of people, into the journal, once.
+///
+/// # Errors
+/// Those of the directories; the journal can't be written.
+pub async fn keep_images(session: &Session, mailboxes: &Mailboxes) -> Result<()> {
+    let fresh: Vec<String> = {
+        let memory = session.memory();
+        mailboxes.addresses().iter().map(|a| address_key(a)).filter(|a| !memory.past.baselines.contains(a)).collect()
+    };
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let entries = recipients::some(session, &fresh, &["*"]).await?;
+    let cloud = recipients::users(session, &fresh).await?;
+    let images = fresh
+        .into_iter()
+        .zip(cloud)
+        .map(|(address, user)| {
+            let directory = entries.get(&address).map_or(Value::Null, recipients::image);
+            let user = user.map_or(Value::Null, |u| {
+                json!({"id": u.facts.id, "upn": u.facts.upn, "proxies": u.facts.proxies, "licences": u.licences, "usageLocation": u.facts.usage_location})
+            });
+            let image = json!({"directory": directory, "cloud": user});
+            (address, image)
+        })
+        .collect();
+    gate::keep_baselines(session, "start", images)
+}
