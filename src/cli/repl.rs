@@ -65,7 +65,10 @@ pub(crate) fn repl(context: &Context, args: &Repl) -> Result<u8> {
             // Piped lines in a lab have nobody to ask and nothing to lose.
             approve: if in_lab && !terminal { vec![String::new()] } else { Vec::new() },
             deny: Vec::new(),
-            person: Some(Box::new(move |text| ui.confirm(text))),
+            person: Some(Arc::new(move |text: &str| {
+                // The prompt's own reader: to it Ctrl-C is a key, and means no.
+                if terminal { ui.confirm_by(text, &mut repl::line) } else { ui.confirm(text) }
+            })),
         }),
         narrator: Arc::new(Both(vec![context.ui.clone()])),
         tap: None,

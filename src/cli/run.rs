@@ -55,7 +55,7 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
         approver: Arc::new(Beforehand {
             approve,
             deny: args.deny.clone(),
-            person: Some(Box::new(move |text| ui.confirm(text))),
+            person: Some(Arc::new(move |text: &str| ui.confirm(text))),
         }),
         narrator: Arc::new(Both(vec![context.ui.clone()])),
         tap: log.clone().map(|l| l as Arc<dyn Tap>),

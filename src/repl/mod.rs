@@ -163,6 +163,17 @@ fn interactive(lines: &mut Lines, options: &Options, out: &mut dyn Write) -> Res
     Ok(failed)
 }
 
+/// One line after a prompt of its own, for a question within a call. Ctrl-C
+/// means no; `None` at the end of the input.
+pub fn line(prompt: &str) -> Option<String> {
+    let mut editor: Editor<(), DefaultHistory> = Editor::new().ok()?;
+    match editor.readline(prompt) {
+        Ok(line) => Some(line),
+        Err(ReadlineError::Interrupted) => Some("no".to_owned()),
+        Err(_) => None,
+    }
+}
+
 fn local(what: &str, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Kind::Local, format!("{what}: {error}"))
 }

@@ -4,6 +4,8 @@
 //! lab working day, a run asks at the terminal or is told beforehand, and where
 //! nobody can be asked the run ends with exit code 5.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -114,9 +116,13 @@ pub struct Beforehand {
     pub person: Option<Person>,
 }
 
+/// Asks at a terminal and blocks until there is an answer; `None` if nobody
+/// can be asked.
+pub type Person = Arc<dyn Fn(&str) -> Option<bool> + Send + Sync>;
+
 #[async_trait]
 impl Approver for Beforehand {
-    async fn ask(&self, _session: &Session, text: &str) -> Result<Option<Answer>> {
+    async fn ask(&self, session: &Session, text: &str) -> Result<Option<Answer>> {
         let lower = text.to_lowercase();
         let said = |parts: &[String]| parts.iter().any(|p| lower.contains(&p.to_lowercase()));
         if said(&self.deny) {
@@ -126,8 +132,19 @@ impl Approver for Beforehand {
             return Ok(Some(Answer { granted: true, by: "--approve".into() }));
         }
         let Some(person) = &self.person else { return Ok(None) };
-        // A question at the terminal blocks; the runtime's other threads go on.
-        let answer = tokio::task::block_in_place(|| person(text));
+        // A question at the terminal blocks, and a read can't be called back: it
+        // has a thread that nobody waits for, so that Ctrl-C ends the asking.
+        let (send, answered) = tokio::sync::oneshot::channel();
+        let (person, question) = (person.clone(), text.to_owned());
+        std::thread::spawn(move || {
+            // Nobody listens only after a Ctrl-C.
+            let _ = send.send(person(&question));
+        });
+        let cancel = session.cancel();
+        let answer = tokio::select! {
+            answer = answered => answer.unwrap_or(None),
+            () = cancel.cancelled() => return Err(Failure::cancelled()),
+        };
         let user = std::env::var("USER").unwrap_or_else(|_| "the terminal".into());
         Ok(answer.map(|granted| Answer { granted, by: user }))
     }
@@ -136,6 +153,34 @@ impl Approver for Beforehand {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ctrl_c_ends_a_question_that_nobody_answers() {
+        use crate::run::bare::{self, MemoryJournal};
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+        let session = bare::session(
+            crate::base::Clock::system(),
+            Arc::new(crate::run::narrate::Keeper::default()),
+            runtime.handle().clone(),
+            Arc::new(MemoryJournal::default()),
+        );
+        let (asked, was_asked) = std::sync::mpsc::channel();
+        let (_never, answer) = std::sync::mpsc::channel::<bool>();
+        let (asked, answer) = (std::sync::Mutex::new(asked), std::sync::Mutex::new(answer));
+        let person: Person = Arc::new(move |_: &str| {
+            asked.lock().ok()?.send(()).ok()?;
+            answer.lock().ok()?.recv().ok()
+        });
+        let approver = Beforehand { approve: Vec::new(), deny: Vec::new(), person: Some(person) };
+        let cancel = session.cancel();
+        let presses = std::thread::spawn(move || {
+            was_asked.recv().expect("the question is asked");
+            cancel.cancel();
+        });
+        let ended = runtime.block_on(approver.ask(&session, "Start wave-01?"));
+        assert_eq!(ended.map_err(|f| f.kind), Err(Kind::Cancelled));
+        presses.join().expect("it pressed");
+    }
 
     #[test]
     fn an_answer_comes_on_the_next_working_day_in_office_hours() {

@@ -96,6 +96,8 @@ struct Inner {
     live: Live,
     teller: Teller,
     failed: Option<std::io::Error>,
+    /// A question waits for its answer.
+    asking: bool,
 }
 
 impl Ui {
@@ -111,7 +113,7 @@ impl Ui {
         let (out_paint, err_paint) = (paint(streams.out_is_terminal), paint(streams.err_is_terminal));
         let (width, out_is_terminal) = (streams.width, streams.out_is_terminal);
         let live = Live::new(streams.real && mode == Mode::Terminal);
-        let inner = Mutex::new(Inner { streams, live, teller: Teller::default(), failed: None });
+        let inner = Mutex::new(Inner { streams, live, teller: Teller::default(), failed: None, asking: false });
         Ui { mode, verbosity: Verbosity::Normal, out_paint, err_paint, width, out_is_terminal, inner }
     }
 
@@ -314,22 +316,32 @@ impl Ui {
             inner.live.clear();
             inner.streams.input.take()?
         };
-        // Not under the lock: a person may take days, and the run still talks.
-        let answer = loop {
-            let text = text::hang("", &words::clean(question), self.width);
-            self.lock().message(&format!("\n{}\n{} ", self.err_paint.bold(&text), "Answer yes or no:"));
+        let answer = self.confirm_by(question, &mut |prompt| {
+            self.lock().message(prompt);
+            self.lock().asking = true;
             let mut line = String::new();
-            match input.read_line(&mut line) {
-                Ok(0) | Err(_) => break None,
-                Ok(_) => match line.trim().to_lowercase().as_str() {
-                    "y" | "yes" => break Some(true),
-                    "n" | "no" => break Some(false),
-                    _ => {}
-                },
-            }
-        };
+            let read = input.read_line(&mut line);
+            self.lock().asking = false;
+            matches!(read, Ok(n) if n > 0).then_some(line)
+        });
         self.lock().streams.input = Some(input);
         answer
+    }
+
+    /// Asks, and has somebody else show the prompt and read the line. `None`:
+    /// no line came.
+    pub fn confirm_by(&self, question: &str, read: &mut dyn FnMut(&str) -> Option<String>) -> Option<bool> {
+        self.lock().live.clear();
+        // Not under the lock: a person may take days, and the run still talks.
+        loop {
+            let text = text::hang("", &words::clean(question), self.width);
+            self.lock().message(&format!("\n{}\n", self.err_paint.bold(&text)));
+            match read("Answer yes or no: ")?.trim().to_lowercase().as_str() {
+                "y" | "yes" => return Some(true),
+                "n" | "no" => return Some(false),
+                _ => {}
+            }
+        }
     }
 
     /// Writes what was still collected and takes the live line away.
@@ -407,6 +419,8 @@ impl Inner {
             return;
         }
         let err = &mut self.streams.err;
+        // The cursor stands behind the question.
+        let text = if std::mem::take(&mut self.asking) { &format!("\n{text}") } else { text };
         // There is no third place to complain to.
         let _ = self.live.lifted(|| err.write_all(text.as_bytes()).and_then(|()| err.flush()));
     }
