@@ -102,9 +102,6 @@ pub fn working_day_later(now: Timestamp) -> Timestamp {
         .unwrap_or_else(|_| now.checked_add(SignedDuration::from_hours(24)).unwrap_or(now))
 }
 
-/// Puts a question to whoever sits at the terminal.
-pub type Person = Box<dyn Fn(&str) -> Option<bool> + Send + Sync>;
-
 /// Answers what was said on the command line, and asks whoever sits at the
 /// terminal for the rest.
 pub struct Beforehand {
