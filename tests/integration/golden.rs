@@ -2,7 +2,8 @@
 //! (`.args`), what it needs (`.rhai`, `.csv`, `.toml`), and what it must say
 //! (`.out`, `.err`, `.exit`).
 //!
-//! `~~~` in an expected text stands for anything within one line. Refresh with
+//! `~~~` in an expected text stands for anything within one line, a line of `~~~~`
+//! for any number of lines. Refresh with
 //! `STAGEPOST_GOLDEN=write cargo test golden`, and read the difference.
 
 use std::path::{Path, PathBuf};
@@ -22,10 +23,21 @@ fn stems() -> Vec<String> {
     stems
 }
 
-/// Whether a text is what was expected, `~~~` standing for anything in a line.
+/// Whether a text is what was expected: `~~~` stands for anything in a line, a
+/// line of `~~~~` for any number of lines.
 fn matches(expected: &str, found: &str) -> bool {
     let (expected, found): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), found.lines().collect());
-    expected.len() == found.len() && expected.iter().zip(&found).all(|(e, f)| line_matches(e, f))
+    lines_match(&expected, &found)
+}
+
+fn lines_match(expected: &[&str], found: &[&str]) -> bool {
+    match expected.split_first() {
+        None => found.is_empty(),
+        Some((&"~~~~", rest)) => (0..=found.len()).any(|skip| lines_match(rest, &found[skip..])),
+        Some((line, rest)) => {
+            found.split_first().is_some_and(|(first, others)| line_matches(line, first) && lines_match(rest, others))
+        }
+    }
 }
 
 fn line_matches(expected: &str, found: &str) -> bool {
@@ -46,6 +58,9 @@ fn wildcards_stand_for_anything_in_a_line() {
     assert!(!matches("a ~~~ c", "a b\nc"));
     assert!(!matches("a", "ab"));
     assert!(matches("~~~x~~~", "1x2"));
+    assert!(matches("a\n~~~~\nd", "a\nb\nc\nd"));
+    assert!(matches("a\n~~~~\nd", "a\nd"));
+    assert!(!matches("a\n~~~~\nd", "a\nb"));
 }
 
 #[test]
