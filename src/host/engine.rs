@@ -1,7 +1,7 @@
 //! The engine of one run: limits, strictness, and where `print` goes.
 //!
 //! All limits are set here; Rhai's defaults differ between debug and release
-//! builds. The stack of [`STACK`] bytes belongs to these depths: an overflow
+//! builds. The stack of `STACK` bytes belongs to these depths: an overflow
 //! would end the process, it is no error that could be caught.
 
 use std::sync::Arc;

@@ -22,7 +22,7 @@ use crate::wire::attributes::{Entry, address_key};
 use crate::wire::invoke::{Param, Params, get, number_of, text_of};
 
 /// A migration batch, referred to by name; what is known of its rows is that of
-/// the last [`watch`].
+/// the last [`super::watch::watch`].
 #[derive(Clone)]
 pub struct Batch(Arc<Inner>);
 

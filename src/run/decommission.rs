@@ -88,6 +88,6 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
         );
     }
     report.tell(session);
-    step.end(report.sentence());
+    report.close(step);
     Ok(report)
 }

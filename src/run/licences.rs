@@ -209,7 +209,7 @@ pub async fn check(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Repo
             report.error("", failure.message, failure.hint.as_deref().unwrap_or_default());
             report.mailboxes = Some(mailboxes.take(0));
             report.tell(session);
-            step.end_badly(report.sentence());
+            report.close(step);
             return Ok(report);
         }
         Err(failure) => return Err(failure),

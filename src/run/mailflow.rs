@@ -87,7 +87,7 @@ pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> R
         spf(session, &mut report, domain, &values).await?;
     }
     report.tell(session);
-    step.end(report.sentence());
+    report.close(step);
     Ok(report)
 }
 
@@ -299,7 +299,7 @@ pub async fn verify(session: &Arc<Session>, domains: &[String]) -> Result<Report
         session.memory().facts.insert("mail_flow".into(), json!(session.now().to_string()));
     }
     report.tell(session);
-    step.end(report.sentence());
+    report.close(step);
     Ok(report)
 }
 

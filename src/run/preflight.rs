@@ -51,7 +51,7 @@ pub async fn preflight(session: &Arc<Session>) -> Result<Report> {
     directory(session, &mut report).await;
     proxy(session, &mut report).await;
     report.tell(session);
-    step.end(report.sentence());
+    report.close(step);
     Ok(report)
 }
 

@@ -4,7 +4,7 @@ use crate::base::{Failure, Kind, Result};
 use crate::migration::list::Mailboxes;
 
 use super::narrate::What;
-use super::session::Session;
+use super::session::{Session, Step};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,6 +139,15 @@ impl Report {
             text = format!("{} go on, {text}", plural(list.len(), "mailbox", "mailboxes"));
         }
         text
+    }
+
+    /// Ends the step of the check: badly if something concerns everybody.
+    pub fn close(&self, step: Step) {
+        if self.is_ok() {
+            step.end(self.sentence());
+        } else {
+            step.end_badly(self.sentence());
+        }
     }
 
     /// Ends the run for findings that concern everybody.

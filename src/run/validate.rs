@@ -113,6 +113,6 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
     }
     report.mailboxes = Some(left);
     report.tell(session);
-    step.end(report.sentence());
+    report.close(step);
     Ok(report)
 }
