@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::index::place_of;
-use super::world::{Due, Recipient, after};
+use super::world::{CloudUser, Due, Recipient, after};
 use super::{World, batches, mail, post, sync};
 use crate::wire::graph::GraphError;
 use crate::wire::guid::Guid;
@@ -20,10 +20,15 @@ pub const KEPT: i64 = 30 * 86_400;
 /// Service plans that give a mailbox.
 const MAILBOX_PLANS: &[&str] = &["EXCHANGE_S_ENTERPRISE", "EXCHANGE_S_STANDARD", "EXCHANGE_S_DESKLESS"];
 
-/// Whether one of the licences carries a mailbox.
-pub fn has_mailbox_plan(world: &World, licences: &BTreeSet<Guid>) -> bool {
-    let plans = world.tenant.skus.iter().filter(|s| licences.contains(&s.id)).flat_map(|s| &s.plans);
-    plans.into_iter().any(|(_, name)| MAILBOX_PLANS.contains(&name.as_str()))
+/// Whether one of the licences carries a mailbox whose plan is not switched off.
+pub fn has_mailbox_plan(world: &World, user: &CloudUser) -> bool {
+    let held = world.tenant.skus.iter().filter(|s| user.licences.contains(&s.id));
+    held.into_iter().any(|sku| {
+        let off = user.disabled_plans.get(&sku.id);
+        sku.plans
+            .iter()
+            .any(|(id, name)| MAILBOX_PLANS.contains(&name.as_str()) && !off.is_some_and(|plans| plans.contains(id)))
+    })
 }
 
 fn refusal(message: impl Into<String>) -> GraphError {
@@ -36,6 +41,23 @@ fn refusal(message: impl Into<String>) -> GraphError {
 /// # Errors
 /// Graph's refusal (no usage location, no seat, unknown SKU or user): code and message.
 pub fn assign(world: &mut World, user: Guid, add: &[Guid], remove: &[Guid]) -> Result<(), GraphError> {
+    let add: Vec<(Guid, BTreeSet<Guid>)> = add.iter().map(|sku| (*sku, BTreeSet::new())).collect();
+    assign_plans(world, user, &add, remove)
+}
+
+/// As [`assign`], with the service plans to be switched off of each licence. A
+/// licence that is held already only has its plans replaced.
+///
+/// # Errors
+/// As [`assign`]; a plan that the licence does not hold.
+pub fn assign_plans(
+    world: &mut World,
+    user: Guid,
+    add: &[(Guid, BTreeSet<Guid>)],
+    remove: &[Guid],
+) -> Result<(), GraphError> {
+    let wanted = add;
+    let add: &[Guid] = &add.iter().map(|(sku, _)| *sku).collect::<Vec<_>>();
     let Some(entry) = world.tenant.users.get(&user) else {
         return Err(GraphError {
             code: "Request_ResourceNotFound".into(),
@@ -56,6 +78,12 @@ pub fn assign(world: &mut World, user: Guid, add: &[Guid], remove: &[Guid]) -> R
     if let Some(sku) = remove.iter().find(|s| !entry.licences.contains(s)) {
         return Err(refusal(format!("User does not have a corresponding license. Sku: {sku}")));
     }
+    for (sku, plans) in wanted {
+        let known = world.tenant.skus.iter().find(|s| s.id == *sku).map(|s| &s.plans);
+        if let Some(plan) = plans.iter().find(|p| !known.is_some_and(|k| k.iter().any(|(id, _)| id == *p))) {
+            return Err(refusal(format!("License {sku} does not contain the service plan {plan}.")));
+        }
+    }
     let new: BTreeSet<Guid> = add.iter().copied().filter(|s| !entry.licences.contains(s)).collect();
     let old: BTreeSet<Guid> = remove.iter().copied().collect();
     if !new.is_empty() && entry.usage_location.is_empty() {
@@ -68,10 +96,22 @@ pub fn assign(world: &mut World, user: Guid, add: &[Guid], remove: &[Guid]) -> R
         }
     }
     let name = if entry.mail.is_empty() { entry.upn.clone() } else { entry.mail.clone() };
-    let had = has_mailbox_plan(world, &entry.licences);
+    let had = has_mailbox_plan(world, entry);
+    let mut replanned = Vec::new();
     if let Some(entry) = world.tenant.users.get_mut(&user) {
         entry.licences.retain(|s| !old.contains(s));
+        entry.disabled_plans.retain(|s, _| !old.contains(s));
         entry.licences.extend(new.iter().copied());
+        for (sku, plans) in wanted {
+            let before = entry.disabled_plans.insert(*sku, plans.clone()).unwrap_or_default();
+            if before != *plans && !new.contains(sku) {
+                replanned.push(*sku);
+            }
+        }
+    }
+    for sku in &replanned {
+        world.wrote("graph", &name, "plans");
+        world.event(&name, "plans_changed", sku.to_string());
     }
     for (sku, given) in old.iter().map(|s| (s, false)).chain(new.iter().map(|s| (s, true))) {
         let taken = world.seats_taken.entry(*sku).or_default();
@@ -80,14 +120,14 @@ pub fn assign(world: &mut World, user: Guid, add: &[Guid], remove: &[Guid]) -> R
         world.wrote("graph", &name, if given { "licence+" } else { "licence-" });
         world.event(&name, if given { "licence_given" } else { "licence_taken" }, part);
     }
-    let has = world.tenant.users.get(&user).is_some_and(|u| has_mailbox_plan(world, &u.licences));
+    let has = world.tenant.users.get(&user).is_some_and(|u| has_mailbox_plan(world, u));
     match (had, has) {
         (false, true) => connect(world, user),
         (true, false) => disconnect(world, user),
         _ => {}
     }
     sync::compute(world, user);
-    if let (Some(place), true) = (place_of(world, user), !new.is_empty() || !old.is_empty()) {
+    if let (Some(place), true) = (place_of(world, user), !new.is_empty() || !old.is_empty() || !replanned.is_empty()) {
         mail::touch(world, place);
         mail::around_change(world, place, mail::Sender::Outside);
     }
@@ -141,7 +181,7 @@ pub fn grace_over(world: &mut World, user: Guid) {
     let Some(entry) = world.tenant.users.get(&user) else { return };
     let Recipient::Mailbox(mailbox) = &entry.recipient else { return };
     let due = after(mailbox.created, GRACE) <= world.now;
-    if due && !has_mailbox_plan(world, &entry.licences) {
+    if due && !has_mailbox_plan(world, entry) {
         let name = entry.mail.clone();
         if mailbox.kind == "UserMailbox" {
             world.event(&name, "grace_over", "");
@@ -267,5 +307,36 @@ mod tests {
             world.tenant.users[&id].proxies.iter().any(|p| p.ends_with(".onmicrosoft.com")),
             "the routing address is stamped"
         );
+    }
+
+    #[test]
+    fn a_plan_switched_off_disconnects_and_takes_no_seat_when_it_comes_back() {
+        let mut world = drive::company(12, Faults::None);
+        drive::prepare(&mut world);
+        let address = world.company.list[0].clone();
+        drive::batch(&mut world, "w", std::slice::from_ref(&address));
+        drive::run(&mut world, "w");
+        drive::licence(&mut world, &address);
+        let id = drive::user(&world, &address);
+        let mail: BTreeSet<Guid> = world
+            .tenant
+            .skus
+            .iter()
+            .find(|s| s.id == ENTERPRISEPACK)
+            .expect("the product is there")
+            .plans
+            .iter()
+            .filter(|(_, name)| MAILBOX_PLANS.contains(&name.as_str()))
+            .map(|(plan, _)| *plan)
+            .collect();
+        let taken = consumed(&world, ENTERPRISEPACK);
+        assign_plans(&mut world, id, &[(ENTERPRISEPACK, mail)], &[]).expect("the licence is held");
+        assert!(matches!(world.tenant.users[&id].recipient, Recipient::Disconnected { .. }));
+        assert!(world.tenant.users[&id].licences.contains(&ENTERPRISEPACK));
+        assign_plans(&mut world, id, &[(ENTERPRISEPACK, BTreeSet::new())], &[]).expect("the licence is held");
+        assert!(matches!(world.tenant.users[&id].recipient, Recipient::Mailbox(_)));
+        assert_eq!(consumed(&world, ENTERPRISEPACK), taken);
+        let strange = BTreeSet::from([EXCHANGEDESKLESS]);
+        assert!(assign_plans(&mut world, id, &[(ENTERPRISEPACK, strange)], &[]).is_err());
     }
 }

@@ -144,7 +144,7 @@ pub fn moved(case: &Case) -> Vec<Broken> {
             format!("{} of {} items were copied", mailbox.items, mailbox.items_total),
         )),
         Some(mailbox) => {
-            let licensed = case.user.is_some_and(|u| licences::has_mailbox_plan(world, &u.licences));
+            let licensed = case.user.is_some_and(|u| licences::has_mailbox_plan(world, u));
             if !licensed && mailbox.kind == "UserMailbox" {
                 found.push(broken("no-licence", "the cloud mailbox has no licence and will be disconnected"));
             }

@@ -314,7 +314,7 @@ pub fn compute(world: &mut World, id: Guid) {
     if user.immutable_id.is_empty() || user.synced_proxies.is_empty() {
         return;
     }
-    let licensed = super::licences::has_mailbox_plan(world, &user.licences);
+    let licensed = super::licences::has_mailbox_plan(world, user);
     let mailbox = matches!(user.recipient, Recipient::Mailbox(_) | Recipient::Disconnected { .. });
     let routing = format!("{}@{}", user.alias, world.tenant.initial_domain);
     // Once stamped, the routing address stays.

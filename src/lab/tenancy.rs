@@ -121,6 +121,7 @@ pub fn blank(world: &World, purpose: &str, address: &str) -> CloudUser {
         alias,
         usage_location: String::new(),
         licences: BTreeSet::new(),
+        disabled_plans: Default::default(),
         synced: world.now,
         recipient: Recipient::None,
         synced_guid: None,

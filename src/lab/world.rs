@@ -208,6 +208,8 @@ pub struct CloudUser {
     pub usage_location: String,
     /// SKU ids held.
     pub licences: BTreeSet<Guid>,
+    /// Service plans that are switched off, by SKU.
+    pub disabled_plans: BTreeMap<Guid, BTreeSet<Guid>>,
     /// Last synchronization of this object.
     pub synced: Timestamp,
     /// What Exchange Online has.

@@ -1,7 +1,7 @@
 //! Licences: seats before the start, the licence in the wave, and given back by
 //! a release.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,22 +10,47 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::gate::{self, Change, Observed, Outcome, Repeat, Verdict, WayBack};
-use super::recipients;
+use super::recipients::{self, CloudUser, Held};
 use super::report::{Report, plural};
 use super::session::Session;
 use crate::base::{Failure, Kind, Result};
 use crate::migration::errors;
-use crate::migration::licences::{self as rules, Person, Sku};
+use crate::migration::licences::{self as rules, MailboxPlan, Person, Sku};
 use crate::migration::list::Mailboxes;
 use crate::services::graph_batch::failure_of;
+use crate::wire::attributes::address_key;
 use crate::wire::graph::BatchRequest;
 
 /// What is done to a user's licence.
 #[derive(Clone, Debug)]
 enum What {
     Location(String),
-    Give(String),
-    Take(String),
+    /// The product, with its mailbox plans switched on.
+    Give(Product),
+    /// The whole product, which we gave.
+    Take(Product),
+    /// Its mailbox plans only: the person had the product before us, and other
+    /// services with it.
+    SwitchOff(Product),
+}
+
+/// A product and those of its service plans that make a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Product {
+    sku: String,
+    plans: Vec<String>,
+}
+
+impl Product {
+    fn of(sku: &Sku) -> Product {
+        let plans = sku.plans.iter().filter(|(id, name)| MailboxPlan::of(name, id).is_some());
+        Product { sku: sku.id.clone(), plans: plans.map(|(id, _)| id.to_lowercase()).collect() }
+    }
+
+    /// Whether the mailbox plans work for somebody.
+    fn works_for(&self, user: &CloudUser) -> bool {
+        user.licence(&self.sku).is_some_and(|held| !self.plans.iter().any(|p| held.off.contains(p)))
+    }
 }
 
 /// Changes usage location or licence of users, by any of their addresses.
@@ -41,6 +66,7 @@ impl Change for UserChange {
             What::Location(_) => "license::location",
             What::Give(_) => "license::assign",
             What::Take(_) => "license::take_back",
+            What::SwitchOff(_) => "license::switch_off",
         }
     }
     fn repeat(&self) -> Repeat {
@@ -50,7 +76,9 @@ impl Change for UserChange {
         match self.what {
             What::Location(_) => WayBack::Reversible,
             What::Give(_) => WayBack::Compensable("taking a licence away disconnects the mailbox at once"),
-            What::Take(_) => WayBack::Compensable("the licence given back within 30 days brings the same mailbox back"),
+            What::Take(_) | What::SwitchOff(_) => {
+                WayBack::Compensable("the licence given back within 30 days brings the same mailbox back")
+            }
         }
     }
     fn targets(&self) -> Vec<String> {
@@ -73,16 +101,17 @@ impl Change for UserChange {
                     return Observed { target: target.clone(), before: Value::Null, verdict: Verdict::Refused(gone) };
                 };
                 let before = json!({"licences": user.licences, "usageLocation": user.facts.usage_location});
-                let has = |sku: &String| user.licences.iter().any(|l| l.eq_ignore_ascii_case(sku));
                 let same = match &self.what {
                     What::Location(_) => !user.facts.usage_location.is_empty(),
-                    What::Give(sku) => has(sku),
-                    What::Take(sku) => !has(sku),
+                    What::Give(product) => product.works_for(&user),
+                    What::Take(product) => user.licence(&product.sku).is_none(),
+                    What::SwitchOff(product) => !product.works_for(&user),
                 };
                 let after = match &self.what {
                     What::Location(place) => json!({"usageLocation": place}),
-                    What::Give(sku) => json!({"licence": sku}),
-                    What::Take(sku) => json!({"without": sku}),
+                    What::Give(product) => json!({"licence": product.sku}),
+                    What::Take(product) => json!({"without": product.sku}),
+                    What::SwitchOff(product) => json!({"licence": product.sku, "off": product.plans}),
                 };
                 let verdict = if same { Verdict::Same } else { Verdict::Differs(after) };
                 Observed { target: target.clone(), before, verdict }
@@ -102,22 +131,33 @@ impl Change for UserChange {
             };
             let requests = ids
                 .into_iter()
+                .zip(&group)
                 .enumerate()
-                .map(|(i, id)| {
+                .map(|(i, (id, one))| {
                     // Who has no id was refused when it was observed.
                     let user = id.unwrap_or_default();
                     let (method, url, body) = match &self.what {
                         What::Location(place) => ("PATCH", format!("/users/{user}"), json!({"usageLocation": place})),
-                        What::Give(sku) => (
+                        What::Take(product) => (
                             "POST",
                             format!("/users/{user}/assignLicense"),
-                            json!({"addLicenses": [{"skuId": sku, "disabledPlans": []}], "removeLicenses": []}),
+                            json!({"addLicenses": [], "removeLicenses": [product.sku]}),
                         ),
-                        What::Take(sku) => (
-                            "POST",
-                            format!("/users/{user}/assignLicense"),
-                            json!({"addLicenses": [], "removeLicenses": [sku]}),
-                        ),
+                        What::Give(product) | What::SwitchOff(product) => {
+                            // A licence that is held already has its plans replaced:
+                            // what else was switched off stays off.
+                            let mut off = switched_off(&one.before, &product.sku);
+                            off.retain(|p| !product.plans.contains(p));
+                            if matches!(self.what, What::SwitchOff(_)) {
+                                off.extend(product.plans.iter().cloned());
+                            }
+                            let add = json!([{"skuId": product.sku, "disabledPlans": off}]);
+                            (
+                                "POST",
+                                format!("/users/{user}/assignLicense"),
+                                json!({"addLicenses": add, "removeLicenses": []}),
+                            )
+                        }
                     };
                     BatchRequest {
                         id: i.to_string(),
@@ -150,6 +190,12 @@ impl Change for UserChange {
     }
 }
 
+/// Plans of a product that are switched off in a before-image.
+fn switched_off(before: &Value, sku: &str) -> Vec<String> {
+    let held: Vec<Held> = serde_json::from_value(before["licences"].clone()).unwrap_or_default();
+    held.into_iter().find(|l| l.sku.eq_ignore_ascii_case(sku)).map(|l| l.off).unwrap_or_default()
+}
+
 /// The tenant's products.
 ///
 /// # Errors
@@ -177,7 +223,8 @@ async fn needed(session: &Session, addresses: &[String]) -> Result<Needed> {
             Some(Person {
                 address: address.clone(),
                 usage_location: if location.is_empty() { place.clone() } else { location.clone() },
-                held: user.licences.into_iter().collect(),
+                disabled_plans: user.licences.iter().flat_map(|l| l.off.iter().cloned()).collect(),
+                held: user.licences.into_iter().map(|l| l.sku).collect(),
                 ..Person::default()
             })
         })
@@ -260,7 +307,7 @@ pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usi
     }
     locate(session, homeless).await?;
     let total = mailboxes.len();
-    let change = UserChange { users: checked.give, what: What::Give(sku.id) };
+    let change = UserChange { users: checked.give, what: What::Give(Product::of(&sku)) };
     let tell = |done: usize, of: usize| step.progress(done, of, "licences", "given");
     let outcomes = gate::pass(session, &change, Some(&tell)).await?;
     let given = outcomes.iter().filter(|o| o.changed).count();
@@ -285,26 +332,30 @@ async fn locate(session: &Session, users: Vec<String>) -> Result<()> {
 }
 
 /// Takes licences away so that the cloud mailboxes give way: those that a
-/// `release` concerns. A mailbox that never had one gets it first: only the
-/// removal of a licence disconnects at once (otherwise the grace of 30 days).
+/// `release` concerns. A product that we gave goes whole; of one that a person
+/// had before us only the mailbox plans are switched off, for other services
+/// hang on it. A mailbox that never had a licence gets one first: only losing it
+/// disconnects at once (otherwise the grace of 30 days).
 ///
 /// # Errors
 /// Those of the gate.
 pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome>> {
     let (found, skus) = session.clock().both(recipients::users(session, users), skus(session)).await?;
     // What holds no mailbox (a project plan, a telephone) is none of our business.
-    let mailbox: BTreeSet<String> =
-        skus.into_iter().filter(|s| s.mailbox_plan().is_some()).map(|s| s.id.to_lowercase()).collect();
-    let mut by_sku: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let products: Vec<Product> = skus.iter().filter(|s| s.mailbox_plan().is_some()).map(Product::of).collect();
+    let mut ours: BTreeMap<Product, Vec<String>> = BTreeMap::new();
+    let mut theirs: BTreeMap<Product, Vec<String>> = BTreeMap::new();
     let mut without = Vec::new();
     for (address, user) in users.iter().zip(found) {
-        let held: Vec<String> = user.map(|u| u.licences).unwrap_or_default();
-        let held: Vec<String> = held.into_iter().filter(|sku| mailbox.contains(&sku.to_lowercase())).collect();
-        if held.is_empty() {
+        let Some(user) = user else { continue };
+        let working: Vec<&Product> = products.iter().filter(|p| p.works_for(&user)).collect();
+        if working.is_empty() {
             without.push(address.clone());
         }
-        for sku in held {
-            by_sku.entry(sku).or_default().push(address.clone());
+        let given = session.memory().past.given.contains(&address_key(address));
+        for product in working {
+            let side = if given { &mut ours } else { &mut theirs };
+            side.entry(product.clone()).or_default().push(address.clone());
         }
     }
     if !without.is_empty() {
@@ -314,18 +365,25 @@ pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome
                 .hint("look at the tenant's subscriptions")
         })?;
         locate(session, homeless).await?;
+        let product = Product::of(&sku);
         // Who doesn't get it has nothing that could be taken, and the mailbox would
         // stay and go on catching mail.
-        let given =
-            gate::pass(session, &UserChange { users: without.clone(), what: What::Give(sku.id.clone()) }, None).await?;
-        if let Some(failure) = given.into_iter().find_map(|o| o.result.err()) {
+        let give = UserChange { users: without.clone(), what: What::Give(product.clone()) };
+        if let Some(failure) = gate::pass(session, &give, None).await?.into_iter().find_map(|o| o.result.err()) {
             return Err(failure);
         }
-        by_sku.entry(sku.id).or_default().extend(without);
+        for address in without {
+            let given = session.memory().past.given.contains(&address_key(&address));
+            let side = if given { &mut ours } else { &mut theirs };
+            side.entry(product.clone()).or_default().push(address);
+        }
     }
     let mut outcomes = Vec::new();
-    for (sku, users) in by_sku {
-        outcomes.extend(gate::pass(session, &UserChange { users, what: What::Take(sku) }, None).await?);
+    for (product, users) in ours {
+        outcomes.extend(gate::pass(session, &UserChange { users, what: What::Take(product) }, None).await?);
+    }
+    for (product, users) in theirs {
+        outcomes.extend(gate::pass(session, &UserChange { users, what: What::SwitchOff(product) }, None).await?);
     }
     Ok(outcomes)
 }

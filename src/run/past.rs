@@ -29,6 +29,8 @@ pub struct Past {
     pub released: BTreeMap<String, String>,
     /// People whose copy was seen complete.
     pub synced: BTreeSet<String>,
+    /// People whom we gave a product that they did not hold before.
+    pub given: BTreeSet<String>,
     /// Messages that the old server took back: address and Message-ID.
     pub carried: BTreeSet<String>,
     /// When the mail of a domain was switched last.
@@ -83,6 +85,13 @@ impl Past {
                 self.synced.extend(keys(&event.body["synced"]));
                 for failed in event.body["failed"].as_object().into_iter().flatten() {
                     self.synced.remove(&address_key(failed.0));
+                }
+            }
+            (Kind::Intent, "license::assign") => {
+                let sku = event.body["planned"]["licence"].as_str().unwrap_or_default();
+                let held = event.body["before"]["licences"].as_array().into_iter().flatten();
+                if !held.filter_map(|l| l["sku"].as_str()).any(|s| s.eq_ignore_ascii_case(sku)) {
+                    self.given.insert(address_key(&event.target));
                 }
             }
             (Kind::Intent, "release") => {

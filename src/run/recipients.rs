@@ -130,8 +130,24 @@ pub fn image(entry: &Entry) -> Value {
 pub struct CloudUser {
     /// As the rules want it.
     pub facts: InCloud,
-    /// skuIds held.
-    pub licences: Vec<String>,
+    /// Licences held.
+    pub licences: Vec<Held>,
+}
+
+/// A licence that somebody holds.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Held {
+    /// skuId.
+    pub sku: String,
+    /// Ids of its service plans that are switched off.
+    pub off: Vec<String>,
+}
+
+impl CloudUser {
+    /// The licence of a product, if it is held.
+    pub fn licence(&self, sku: &str) -> Option<&Held> {
+        self.licences.iter().find(|l| l.sku.eq_ignore_ascii_case(sku))
+    }
 }
 
 /// The cloud's people, found by any of their addresses. A user principal name
@@ -266,7 +282,11 @@ fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser
     let list = |name: &str| user[name].as_array().cloned().unwrap_or_default();
     let of = |v: &Value, name: &str| v[name].as_str().unwrap_or_default().to_owned();
     let id = text("id");
-    let licences: Vec<String> = list("assignedLicenses").iter().map(|l| of(l, "skuId")).collect();
+    let plans = |l: &Value| -> Vec<String> {
+        l["disabledPlans"].as_array().into_iter().flatten().filter_map(|p| p.as_str().map(str::to_lowercase)).collect()
+    };
+    let licences: Vec<Held> =
+        list("assignedLicenses").iter().map(|l| Held { sku: of(l, "skuId"), off: plans(l) }).collect();
     CloudUser {
         facts: InCloud {
             recipient_type: recipient_type(&id),

@@ -214,3 +214,53 @@ fn a_lab_talks_to_clients_that_are_not_stagepost() {
     assert!(say("RCPT TO:<nobody@outside.example>").starts_with("55"), "an old server is no open relay");
     assert!(say("QUIT").starts_with("221"));
 }
+
+/// Everybody holds the product beforehand, its mailbox plan switched off, as
+/// where other services came before the mail.
+const HELD: &str = r#"
+let sku = ();
+for s in graph::get("/subscribedSkus") { if s.skuPartNumber == "ENTERPRISEPACK" { sku = s; } }
+let mail = "";
+for p in sku.servicePlans { if p.servicePlanName == "EXCHANGE_S_ENTERPRISE" { mail = p.servicePlanId; } }
+let list = mailboxes::read(project().mailboxes);
+let wanted = list.addresses;
+for user in graph::get("/users?$select=id,mail,usageLocation&$top=999") {
+    if !(user.mail in wanted) { continue; }
+    if user.usageLocation == () { graph::patch(`/users/${user.id}`, #{ usageLocation: "DE" }); }
+    graph::post(`/users/${user.id}/assignLicense`,
+        #{ addLicenses: [#{ skuId: sku.skuId, disabledPlans: [mail] }], removeLicenses: [] });
+}
+"#;
+
+#[test]
+fn a_product_that_people_had_before_is_switched_on_and_never_taken() {
+    let lab = LabProcess::start(&["--make", "40", "--faults", "usual"]);
+    let count = r#"
+let held = 0; let off = 0;
+for user in graph::get("/users?$select=id,assignedLicenses&$top=999") {
+    for l in user.assignedLicenses { held += 1; if l.disabledPlans.len() > 0 { off += 1; } }
+}
+print(`held ${held} off ${off}`);
+"#;
+    std::fs::write(lab.folder().join("held.rhai"), HELD).expect("a writable folder");
+    std::fs::write(lab.folder().join("count.rhai"), count).expect("a writable folder");
+    let at = ["--profile", "lab/profile.toml", "--yes"];
+    let go = |script: &str| run(lab.folder(), &[&["run", script], &at[..]].concat());
+    let held = go("held.rhai");
+    assert_eq!(code(&held), 0, "{}", told(&held));
+    let before = go("count.rhai");
+    let staged = go("staged");
+    assert_eq!(code(&staged), 6, "{}", told(&staged));
+    let proof = lab.get("/proof");
+    assert_eq!((rows(&proof, "broken"), &proof["broken"]), (0, &json!([])), "{proof}");
+    let after = go("count.rhai");
+    let number = |text: &str, word: &str| -> usize {
+        let rest = text.split(word).nth(1).unwrap_or_default().trim_start();
+        rest.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{text}"))
+    };
+    let (before, after) = (out(&before), out(&after));
+    // One who came with a later synchronization was given one by the script.
+    assert!(number(&after, "held") >= number(&before, "held"), "somebody lost a product: {before} {after}");
+    assert_eq!(number(&before, "off"), number(&before, "held"));
+    assert!(number(&after, "off") > 0 && number(&after, "off") <= rows(&proof, "whole"), "{after} {proof}");
+}

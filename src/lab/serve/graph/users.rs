@@ -3,6 +3,8 @@
 //! Of a synchronized user only the usage location and the licences can be
 //! written here. Consequences of a licence belong to `lab::licences`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::super::answer::{Answer, Request, iso};
@@ -62,13 +64,16 @@ fn whole(state: &State, world: &World, user: &CloudUser) -> Value {
                 "propertyCausingError": property, "value": value})
         })
         .collect();
+    let off = |sku: &Guid| -> Vec<String> {
+        user.disabled_plans.get(sku).into_iter().flatten().map(Guid::to_string).collect()
+    };
     let assigned: Vec<Value> =
-        user.licences.iter().map(|l| json!({"skuId": l.to_string(), "disabledPlans": []})).collect();
+        user.licences.iter().map(|l| json!({"skuId": l.to_string(), "disabledPlans": off(l)})).collect();
     let states: Vec<Value> = user
         .licences
         .iter()
         .map(|l| {
-            json!({"skuId": l.to_string(), "disabledPlans": [], "assignedByGroup": null, "state": "Active",
+            json!({"skuId": l.to_string(), "disabledPlans": off(l), "assignedByGroup": null, "state": "Active",
                 "error": "None", "lastUpdatedDateTime": iso(world.now)})
         })
         .collect();
@@ -287,13 +292,16 @@ pub fn assign_license(state: &State, world: &mut World, request: &Request, id: &
         )));
     };
     let sku = |value: &Value| value.as_str().and_then(Guid::parse);
-    let add: Option<Vec<Guid>> = add.iter().map(|a| sku(&a["skuId"])).collect();
+    let plans = |value: &Value| -> Option<BTreeSet<Guid>> {
+        value["disabledPlans"].as_array().map_or(Some(BTreeSet::new()), |l| l.iter().map(sku).collect())
+    };
+    let add: Option<Vec<(Guid, BTreeSet<Guid>)>> = add.iter().map(|a| Some((sku(&a["skuId"])?, plans(a)?))).collect();
     let remove: Option<Vec<Guid>> = remove.iter().map(sku).collect();
     let (Some(add), Some(remove)) = (add, remove) else {
         return Err(bad_request("Cannot convert a value to target type 'Edm.Guid'."));
     };
     let guid = find(world, id)?;
-    if let Err(error) = licences::assign(world, guid, &add, &remove) {
+    if let Err(error) = licences::assign_plans(world, guid, &add, &remove) {
         let (status, code) = match error.code.as_str() {
             "Request_ResourceNotFound" => (404, "Request_ResourceNotFound"),
             _ => (400, "Request_BadRequest"),
