@@ -261,6 +261,6 @@ print(`held ${held} off ${off}`);
     let (before, after) = (out(&before), out(&after));
     // One who came with a later synchronization was given one by the script.
     assert!(number(&after, "held") >= number(&before, "held"), "somebody lost a product: {before} {after}");
-    assert_eq!(number(&before, "off"), number(&before, "held"));
+    assert!(number(&before, "off") >= 30, "{before}");
     assert!(number(&after, "off") > 0 && number(&after, "off") <= rows(&proof, "whole"), "{after} {proof}");
 }
