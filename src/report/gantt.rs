@@ -117,27 +117,18 @@ impl Scale {
     }
 }
 
-/// Steps outside the waves under their own names, in order; equal ones that
-/// follow each other share a row (twenty removals are one line).
+/// Steps outside the waves under their own names, in order; equal ones share a
+/// row (a check before each of twenty waves is one line).
 fn rows(story: &Story, ended: Timestamp) -> Vec<Row> {
     let mut rows: Vec<(Timestamp, Row)> = Vec::new();
-    let mut last: Option<(&str, usize)> = None;
     for step in story.steps.iter().filter(|s| s.depth == 0) {
         if step.wave.is_some() && step.primitive != "remove" {
-            last = None;
             continue;
         }
         let bar = bar_of_step(step, ended);
-        match last {
-            Some((primitive, at)) if primitive == step.primitive => {
-                if let Some((_, row)) = rows.get_mut(at) {
-                    row.bars.push(bar);
-                }
-            }
-            _ => {
-                last = Some((step.primitive.as_str(), rows.len()));
-                rows.push((step.began, Row { label: step.primitive.clone(), bars: vec![bar] }));
-            }
+        match rows.iter_mut().find(|(_, row)| row.label == step.primitive) {
+            Some((_, row)) => row.bars.push(bar),
+            None => rows.push((step.began, Row { label: step.primitive.clone(), bars: vec![bar] })),
         }
     }
     for wave in &story.waves {

@@ -93,7 +93,7 @@ impl Services {
             graph: Graph::new(http.clone(), entra.clone(), ids.clone(), profile, clock.clone()),
             directory: Directory::new(&dialer, profile, secrets.directory, clock.clone(), tap.clone()),
             dns: DnsClient::new(&dialer, profile, keys, ids, clock.clone(), tap.clone()),
-            smtp: Smtp::new(&dialer, clock.clone(), tap),
+            smtp: Smtp::new(&dialer, clock.clone(), tap, &profile.tenant.initial_domain),
             probes: Probes::new(http, profile, secrets.source, clock),
             entra,
             dialer,

@@ -57,6 +57,7 @@ struct Inner {
     dialer: Dialer,
     clock: Clock,
     tap: Listener,
+    name: String,
 }
 
 /// An open conversation.
@@ -75,8 +76,9 @@ struct Letter<'a> {
 }
 
 impl Smtp {
-    pub(super) fn new(dialer: &Dialer, clock: Clock, tap: Listener) -> Smtp {
-        Smtp(Arc::new(Inner { dialer: dialer.clone(), clock, tap }))
+    /// `name` is what this client calls itself where the sender has no domain.
+    pub(super) fn new(dialer: &Dialer, clock: Clock, tap: Listener, name: &str) -> Smtp {
+        Smtp(Arc::new(Inner { dialer: dialer.clone(), clock, tap, name: name.to_owned() }))
     }
 
     /// Asks a host whether it would take mail for a recipient, and stops there.
@@ -145,9 +147,10 @@ impl Smtp {
     }
 
     async fn talk(&self, host: &str, letter: &Letter<'_>) -> Result<Sent> {
-        // Servers compare it with nothing, but want a domain.
+        // Servers want a domain with a dot in it and distrust `localhost` and their
+        // own name.
         let name = match domain_of(letter.from) {
-            domain if domain.is_empty() => "localhost".to_owned(),
+            domain if domain.is_empty() => self.0.name.clone(),
             domain => domain,
         };
         let mut talk = self.greeted(host, &name).await?;
