@@ -82,7 +82,7 @@ async fn a_probe_stops_after_the_recipient() {
             smtp.probe("mail.contoso.test", "a@x.test", "ann@contoso.test").await.is_ok_and(|s| s.rcpt.is_positive())
         );
         let heard = heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        assert_eq!(heard[..4], ["EHLO localhost", "MAIL FROM:<>", "RCPT TO:<gone@contoso.test>", "QUIT"]);
+        assert_eq!(heard[..4], ["EHLO contoso.onmicrosoft.com", "MAIL FROM:<>", "RCPT TO:<gone@contoso.test>", "QUIT"]);
         assert!(!heard.iter().any(|l| l == "DATA"));
         let seen = keeper.of("smtp");
         assert_eq!(
