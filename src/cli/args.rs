@@ -129,6 +129,9 @@ pub struct World {
     /// Size of the sample company
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub make: u32,
+    /// A company of your own (JSON, docs/company.md); the lab makes up what it leaves out
+    #[arg(long = "world", value_name = "FILE", conflicts_with = "make")]
+    pub company: Option<PathBuf>,
 }
 
 /// `stagepost rehearse`
@@ -137,6 +140,7 @@ pub struct World {
 Examples:
   stagepost rehearse                            the sample company, 2,000 mailboxes
   stagepost rehearse --mailboxes wave1.csv      your own list; the lab invents the rest
+  stagepost rehearse --world company.json       your own company, as far as you know it
   stagepost rehearse --faults usual --seed 7    with the trouble that administrators see
   stagepost rehearse --script scripts/staged.rhai --deny 'Switch the mail'
   stagepost rehearse --json | jq -c 'select(.event == \"finding\")'
@@ -145,7 +149,7 @@ Approvals answer themselves after a lab working day and stand in the report. Not
 Exit code 0 if all mailboxes moved, 6 if some were left whole where they were, 1 if anything is in between.")]
 pub struct Rehearse {
     /// Your own list (CSV with EmailAddress, and optionally Password and ForceChangePassword)
-    #[arg(long, value_name = "FILE", conflicts_with = "make")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["make", "company"])]
     pub mailboxes: Option<PathBuf>,
     /// A script: a file, or the name of a bundled one
     #[arg(long, value_name = "FILE|NAME", default_value = "staged")]
@@ -214,7 +218,7 @@ Examples:
 At the prompt: ?name for help, Tab completes, Ctrl-C ends a call and keeps the variables, Ctrl-D leaves.")]
 pub struct Repl {
     /// Which environment (TOML); a fresh lab if left out
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "company")]
     pub profile: Option<PathBuf>,
     /// What the lab is made from
     #[command(flatten)]
@@ -229,6 +233,8 @@ Examples:
   stagepost run staged --profile lab/profile.toml
                                                 in another terminal
   stagepost lab --mailboxes wave1.csv --faults usual
+  stagepost lab --make 30 --write-company company.json
+                                                writes the sample company and ends
 
 All services listen on loopback, on ports that the lab picks itself; the profile names them.")]
 pub struct Lab {
@@ -236,8 +242,11 @@ pub struct Lab {
     #[arg(long, value_name = "DIR", default_value = "lab")]
     pub out: PathBuf,
     /// Your own list; the lab invents the rest
-    #[arg(long, value_name = "FILE", conflicts_with = "make")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["make", "company"])]
     pub mailboxes: Option<PathBuf>,
+    /// Write the company as a file for --world, and end without serving it
+    #[arg(long, value_name = "FILE")]
+    pub write_company: Option<PathBuf>,
     /// What the lab is made from
     #[command(flatten)]
     pub world: World,
@@ -348,5 +357,13 @@ mod tests {
             assert!(parse(&format!("stagepost {line}")).is_err(), "{line}");
         }
         assert!(parse("stagepost rehearse --mailboxes a.csv --make 5").is_err());
+        assert!(parse("stagepost repl --world a.json").is_ok());
+        for verb in ["rehearse", "lab", "repl"] {
+            assert!(parse(&format!("stagepost {verb} --world a.json --make 5")).is_err(), "{verb}");
+        }
+        for verb in ["rehearse", "lab"] {
+            assert!(parse(&format!("stagepost {verb} --world a.json --mailboxes a.csv")).is_err(), "{verb}");
+        }
+        assert!(parse("stagepost repl --world a.json --profile lab/profile.toml").is_err());
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod args;
 mod check;
+mod companies;
 mod drive;
 mod environment;
 mod explain;

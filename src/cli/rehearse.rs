@@ -7,16 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::args::{FaultLevel, Rehearse, World};
+use super::args::Rehearse;
 use super::drive::{self, End};
 use super::environment::{self, Both, Opened, Opening};
-use super::lists;
-use super::{Context, code_of, runtime};
+use super::{Context, code_of, companies, lists, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
+use crate::lab::company::Draft;
 use crate::lab::serve::Lab;
-use crate::lab::{Faults, Options, company};
-use crate::migration::list::Mailboxes;
 use crate::migration::project::Project;
 use crate::report::story::{self, Parts, Story};
 use crate::report::{folder, wirelog::WireLog};
@@ -35,11 +33,15 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
     // Everything that can be wrong with the call is found before anything runs.
     let project = environment::project(&here)?;
     let script = lists::script(&here, &args.script)?;
-    let named = args.mailboxes.clone().or_else(|| project.as_ref().map(|p| PathBuf::from(&p.mailboxes)));
+    let file = companies::named(context, &args.world)?;
+    // A company file says itself who is to move.
+    let listed = || project.as_ref().filter(|_| file.is_none()).map(|p| PathBuf::from(&p.mailboxes));
+    let named = args.mailboxes.clone().or_else(listed);
     let list = match &named {
         Some(path) => Some(lists::list(context, path)?),
         None => None,
     };
+    let own_folder = named.is_some() || project.is_some();
     let library = Library::new(vec![here.join("lib")]);
     if !drive::passes(context, &script, &library) {
         return Ok(code_of(Kind::Usage));
@@ -56,9 +58,14 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
             .detail(e.to_string())
             .hint("set TMPDIR to a folder that may be written")
     })?;
-    let lab = runtime.block_on(start_lab(&args.world, list.as_ref(), home.path()))?;
+    let draft = companies::draft(&args.world, file.as_ref(), list.as_ref())?;
+    let lab = runtime.block_on(start_lab(draft, home.path()))?;
     let project = match project {
         Some(project) => Project {
+            mailboxes: match &file {
+                Some(_) => home.path().join("mailboxes.csv").display().to_string(),
+                None => project.mailboxes.clone(),
+            },
             domains: if project.domains.is_empty() { lab.domains() } else { project.domains.clone() },
             ..project
         },
@@ -68,7 +75,7 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
     let opened = runtime.block_on(environment::open(Opening {
         profile: lab.profile_path(),
         project,
-        project_folder: if named.is_some() { &here } else { home.path() },
+        project_folder: if own_folder { &here } else { home.path() },
         journal_folder: home.path(),
         out: &args.out,
         approver: Arc::new(Rehearsed { deny: args.deny.clone() }),
@@ -154,22 +161,9 @@ fn exit_code(proof: &Proof, script: u8) -> u8 {
     }
 }
 
-/// Builds and serves a lab.
-pub(crate) async fn start_lab(world: &World, list: Option<&Mailboxes>, home: &Path) -> Result<Lab> {
-    let options = Options {
-        seed: world.seed,
-        faults: match world.faults {
-            FaultLevel::None => Faults::None,
-            FaultLevel::Usual => Faults::Usual,
-        },
-        list: list.map(Mailboxes::addresses),
-        make: world.make as usize,
-    };
-    let world = company::build(&options).map_err(|why| {
-        Failure::new(Kind::Validation, format!("the lab can't build this company: {why}"))
-            .hint("correct the list, then run again")
-    })?;
-    Lab::start(world, home).await
+/// Serves a lab of this company.
+pub(crate) async fn start_lab(draft: Draft, home: &Path) -> Result<Lab> {
+    Lab::start(draft.begin(), home).await
 }
 
 /// The project of a rehearsal without one.

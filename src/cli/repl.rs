@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::args::Repl;
 use super::environment::{self, Both, Opening};
-use super::{Context, rehearse, run, runtime};
+use super::{Context, companies, rehearse, run, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
 use crate::repl::{self, Input, Options};
@@ -32,6 +32,7 @@ pub(crate) fn repl(context: &Context, args: &Repl) -> Result<u8> {
     let here = std::env::current_dir().map_err(|e| {
         Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
     })?;
+    let file = companies::named(context, &args.world)?;
     let runtime = runtime(None)?;
     let home = tempfile::tempdir().map_err(|e| {
         Failure::new(Kind::Local, "no temporary folder can be made")
@@ -42,7 +43,8 @@ pub(crate) fn repl(context: &Context, args: &Repl) -> Result<u8> {
     let (lab, profile_path): (_, PathBuf) = match &args.profile {
         Some(path) => (None, path.clone()),
         None => {
-            let lab = runtime.block_on(rehearse::start_lab(&args.world, None, home.path()))?;
+            let draft = companies::draft(&args.world, file.as_ref(), None)?;
+            let lab = runtime.block_on(rehearse::start_lab(draft, home.path()))?;
             let path = lab.profile_path().to_path_buf();
             (Some(lab), path)
         }

@@ -27,11 +27,46 @@ const NO_LOCATION: u64 = 10;
 /// Objects that were changed lately and come with the first synchronization.
 const LATE: usize = 10;
 
+/// What a file may leave out without anything being made up: it is the same in
+/// every company, or follows from the other facts. Lower case.
+const FOLLOWS: [&str; 10] = [
+    "cn",
+    "homemdb",
+    "homemta",
+    "mdbusedefaults",
+    "msexchhomeservername",
+    "msexchrecipientdisplaytype",
+    "msexchuseraccountcontrol",
+    "msexchversion",
+    "objectcategory",
+    "objectclass",
+];
+
+/// A company before its first synchronization: what a company file holds.
+pub struct Draft {
+    /// The world; nothing has happened in it.
+    pub world: World,
+    /// Everybody with a mailbox on premises, on the list or not.
+    pub people: Vec<Person>,
+    /// How many of its facts were given.
+    pub given: u64,
+    /// Whether it is settled which rows fail.
+    pub dealt: bool,
+}
+
 /// Builds the world at its first moment.
 ///
 /// # Errors
 /// A sentence: an address of the list that no company can have.
 pub fn build(options: &Options) -> Result<World, String> {
+    Ok(draft(options)?.begin())
+}
+
+/// The company of a list or the sample, up to its first synchronization.
+///
+/// # Errors
+/// As [`build`].
+pub fn draft(options: &Options) -> Result<Draft, String> {
     let addresses = match &options.list {
         Some(list) => checked(list)?,
         None if options.make == 0 => return Err("a company needs at least one mailbox".into()),
@@ -44,7 +79,7 @@ pub fn build(options: &Options) -> Result<World, String> {
         }
         None => vec!["contoso.test".into(), "fabrikam.test".into()],
     };
-    let mut world = skeleton(options, &domains)?;
+    let mut world = skeleton(options.seed, options.faults, &domains)?;
     let people = people::people(&world, &addresses, options);
     world.company.list = people.iter().map(|p| p.address.clone()).collect();
 
@@ -53,24 +88,35 @@ pub fn build(options: &Options) -> Result<World, String> {
     people::settle(&mut world, &people);
     let members = people.iter().take(10).map(Person::dn).collect();
     directory::bystanders(&mut world, members);
-    delegates(&mut world, &people);
+    delegates(&mut world, &people, &BTreeSet::new());
     tenancy::tenant(&mut world);
     tenancy::zones(&mut world);
-    if options.faults == Faults::Usual {
+    let dealt = options.faults == Faults::Usual;
+    if dealt {
         trouble::deal(&mut world, &people);
     }
-    remember(&mut world, options.list.is_some());
-    first_sync(&mut world, &people);
-    mail::prepare(&mut world);
+    // Of a list, the addresses are given.
+    let given = addresses.len() as u64;
+    Ok(Draft { world, people, given, dealt })
+}
 
-    world.events.clear();
-    world.event_numbers.clear();
-    world.queue.clear();
-    let start = world.now;
-    let minute = i64::try_from(world.choose("first-sync", "company", 0) % 20).unwrap_or_default();
-    world.later(after(start, (5 + minute) * 60), "synchronization", Due::Sync);
-    world.later(after(start, 23 * 3600), "probes", Due::Probes);
-    Ok(world)
+impl Draft {
+    /// The world at its first moment.
+    pub fn begin(self) -> World {
+        let Draft { mut world, people, given, .. } = self;
+        remember(&mut world, given);
+        first_sync(&mut world, &people);
+        mail::prepare(&mut world);
+
+        world.events.clear();
+        world.event_numbers.clear();
+        world.queue.clear();
+        let start = world.now;
+        let minute = i64::try_from(world.choose("first-sync", "company", 0) % 20).unwrap_or_default();
+        world.later(after(start, (5 + minute) * 60), "synchronization", Due::Sync);
+        world.later(after(start, 23 * 3600), "probes", Due::Probes);
+        world
+    }
 }
 
 /// The addresses without repetitions; or what is wrong with one.
@@ -79,20 +125,7 @@ fn checked(list: &[String]) -> Result<Vec<String>, String> {
     let mut out = Vec::new();
     for (place, address) in list.iter().enumerate() {
         let address = address.trim();
-        let sound = address.split_once('@').is_some_and(|(local, domain)| {
-            let labels = domain.split('.').collect::<Vec<_>>();
-            let label = |l: &&str| {
-                (1..=63).contains(&l.len())
-                    && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                    && !l.starts_with('-')
-                    && !l.ends_with('-')
-            };
-            (1..=64).contains(&local.len())
-                && local.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),:;<>@[\\]".contains(&b))
-                && labels.len() >= 2
-                && labels.iter().all(label)
-        });
-        if !sound {
+        if !sound(address) {
             return Err(format!("entry {} of the list, `{address}`, is no address that a company can have", place + 1));
         }
         if seen.insert(address.to_lowercase()) {
@@ -102,7 +135,28 @@ fn checked(list: &[String]) -> Result<Vec<String>, String> {
     if out.is_empty() { Err("the list names no mailbox".into()) } else { Ok(out) }
 }
 
-fn skeleton(options: &Options, domains: &[String]) -> Result<World, String> {
+/// Whether a text is an address that a company can have.
+pub fn sound(address: &str) -> bool {
+    address.split_once('@').is_some_and(|(local, domain)| {
+        (1..=64).contains(&local.len())
+            && local.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),:;<>@[\\]".contains(&b))
+            && sound_host(domain)
+    })
+}
+
+/// Whether a text is a host name of at least two labels.
+pub fn sound_host(name: &str) -> bool {
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+    };
+    name.len() <= 253 && name.contains('.') && name.split('.').all(label)
+}
+
+/// A world with a company's names and nothing in it.
+pub fn skeleton(seed: u64, faults: Faults, domains: &[String]) -> Result<World, String> {
     let start = Timestamp::from_second(START).map_err(|e| e.to_string())?;
     let main = domains.first().cloned().unwrap_or_default();
     let label: String =
@@ -117,11 +171,9 @@ fn skeleton(options: &Options, domains: &[String]) -> Result<World, String> {
         mail_host: format!("mail.{main}"),
         server: format!("EX07.{main}"),
         domain_controller: format!("dc1.{main}"),
-        delegates: Vec::new(),
-        fates: BTreeMap::new(),
         domains: domains.to_vec(),
+        ..Company::default()
     };
-    let seed = options.seed;
     let tenant = Tenant {
         id: super::world::guid(seed, "tenant", &main),
         initial_domain: format!("{label}.onmicrosoft.com"),
@@ -140,7 +192,7 @@ fn skeleton(options: &Options, domains: &[String]) -> Result<World, String> {
         seed,
         now: start,
         began: start,
-        faults: options.faults,
+        faults,
         invented: (0, 0),
         queue: BTreeMap::new(),
         events: Vec::new(),
@@ -167,7 +219,8 @@ fn skeleton(options: &Options, domains: &[String]) -> Result<World, String> {
     })
 }
 
-fn units(world: &World) -> Vec<String> {
+/// Containers that every lab has for the people it makes up.
+pub fn units(world: &World) -> Vec<String> {
     let base = directory::base(world);
     let mut units: Vec<String> =
         ["Staff", "Resources", "Contacts", "Service Accounts"].iter().map(|u| format!("OU={u},{base}")).collect();
@@ -175,14 +228,15 @@ fn units(world: &World) -> Vec<String> {
     units
 }
 
-fn delegates(world: &mut World, people: &[Person]) {
+/// Gives some bosses a delegate, but for those (lower case) of whom it is known.
+pub fn delegates(world: &mut World, people: &[Person], known: &BTreeSet<String>) {
     let users: Vec<&Person> = people.iter().filter(|p| p.details == 1).collect();
     if users.len() < 2 {
         return;
     }
     for (place, boss) in users.iter().enumerate() {
         let key = boss.address.to_lowercase();
-        if world.choose("has-delegate", &key, 0) % 100 >= DELEGATES {
+        if known.contains(&key) || world.choose("has-delegate", &key, 0) % 100 >= DELEGATES {
             continue;
         }
         let step =
@@ -195,19 +249,39 @@ fn delegates(world: &mut World, people: &[Person]) {
     }
 }
 
+/// Whether an attribute (lower case) is no fact of its own; see `FOLLOWS`.
+pub fn follows(attribute: &str) -> bool {
+    FOLLOWS.contains(&attribute)
+}
+
 /// Keeps the objects as they are now, and counts what was invented.
-fn remember(world: &mut World, listed: bool) {
+fn remember(world: &mut World, given: u64) {
     let mut baseline = BTreeMap::new();
-    let mut facts = 0;
+    let mut facts = surroundings(world);
     for (place, address) in world.company.list.iter().enumerate() {
         let Some(object) = world.index.names.get(place).and_then(|n| world.directory.get(n)) else { continue };
         // Items, bytes and usage location are facts, too.
-        facts += object.entry.iter().count() as u64 + 3;
+        facts += object.entry.iter().filter(|(n, _)| !follows(&n.to_lowercase())).count() as u64 + 3;
         baseline.insert(address.to_lowercase(), object.entry.clone());
     }
-    let given = if listed { world.company.list.len() as u64 } else { 0 };
     world.baseline = Arc::new(baseline);
-    world.invented = (facts - given.min(facts), facts);
+    world.invented = (facts.saturating_sub(given), facts);
+}
+
+/// Facts around the mailboxes: the organization's six, the tenant's, record sets
+/// of the customer's zones, other objects.
+fn surroundings(world: &World) -> u64 {
+    let tenant = &world.tenant;
+    let by_hand = tenant.users.values().filter(|u| u.immutable_id.is_empty()).count();
+    let of_tenant = 1 + 3 * tenant.domains.len() + tenant.skus.len() + tenant.connectors.len() + by_hand;
+    let zones = world.company.domains.iter().filter_map(|d| world.zones.get(&format!("{d}.")));
+    6 + (of_tenant + zones.map(|z| z.sets.len()).sum::<usize>()) as u64 + others(world)
+}
+
+/// How many objects beside the listed mailboxes have an address.
+pub fn others(world: &World) -> u64 {
+    let others = world.directory.iter().filter(|(key, _)| !world.index.places.contains_key(*key));
+    others.filter(|(_, object)| object.entry.has("mail")).count() as u64
 }
 
 /// Everybody is in the cloud already but for a few that were changed lately.
@@ -236,6 +310,9 @@ fn first_sync(world: &mut World, people: &[Person]) {
 /// The usage location that the tenant knows of a person from before, empty for
 /// one in ten.
 pub fn usage_location(world: &World, entry: &Entry) -> String {
+    if let Some(known) = world.company.locations.get(&dn_key(&entry.dn)) {
+        return known.clone();
+    }
     let key = entry.text("mail").unwrap_or_default().to_lowercase();
     if index::place(world, &key).is_none() || world.choose("usage-location", &key, 0) % 100 < NO_LOCATION {
         return String::new();

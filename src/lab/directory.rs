@@ -60,7 +60,8 @@ pub fn add(world: &mut World, entry: Entry, items: u64, bytes: u64) {
     world.directory.insert(key, object);
 }
 
-fn plain(dn: String, classes: &[&str]) -> Entry {
+/// An object with nothing but its classes and its name.
+pub fn plain(dn: String, classes: &[&str]) -> Entry {
     let mut entry = Entry::new(dn);
     entry.set("objectClass", classes.iter().map(|c| c.as_bytes().to_vec()).collect());
     if let Some((kind, value)) = entry.dn.clone().split(',').next().and_then(|p| p.split_once('=')) {
@@ -267,6 +268,7 @@ pub fn mailbox(world: &World, person: &Person) -> Entry {
     entry.set_text("msExchRecipientTypeDetails", &person.details.to_string());
     let display = match person.details {
         16 => "7",
+        32 => "8",
         4 => "0",
         _ => "1073741824",
     };

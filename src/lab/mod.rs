@@ -9,6 +9,7 @@ pub mod company;
 pub mod delivery;
 pub mod directory;
 pub mod faults;
+pub mod file;
 pub mod history;
 pub mod index;
 pub mod judge;

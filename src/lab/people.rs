@@ -210,7 +210,7 @@ pub fn settle(world: &mut World, people: &[Person]) {
 }
 
 /// Items and bytes of a mailbox: many small ones, few large ones.
-fn size(world: &World, key: &str) -> (u64, u64) {
+pub fn size(world: &World, key: &str) -> (u64, u64) {
     let spread = world.choose("size", key, 0) % 1000;
     // A square makes the large ones rare: 60 MB to 5 GB, a third of it on average.
     let megabytes = 60 + 5000 * spread * spread / 1_000_000;

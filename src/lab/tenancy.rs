@@ -54,24 +54,10 @@ pub fn tenant(world: &mut World) {
         world.tenant.domains.insert(domain.clone(), entry);
     }
     let people = world.company.list.len() as u64;
-    world.tenant.skus = vec![
-        Sku {
-            id: ENTERPRISEPACK,
-            part: "ENTERPRISEPACK".into(),
-            seats: people + people.div_ceil(20) + 10,
-            plans: vec![
-                (PLAN_ENTERPRISE, "EXCHANGE_S_ENTERPRISE".into()),
-                (fixed(0x5dbe_027f_2339_4123_9542_606e_4d34_8a72), "SHAREPOINTENTERPRISE".into()),
-                (fixed(0x113f_eb6c_3fe4_4440_bddc_54d7_74bf_0318), "EXCHANGE_S_FOUNDATION".into()),
-            ],
-        },
-        Sku {
-            id: EXCHANGEDESKLESS,
-            part: "EXCHANGEDESKLESS".into(),
-            seats: 5,
-            plans: vec![(PLAN_DESKLESS, "EXCHANGE_S_DESKLESS".into())],
-        },
-    ];
+    world.tenant.skus = products();
+    for sku in &mut world.tenant.skus {
+        sku.seats = if sku.id == ENTERPRISEPACK { people + people.div_ceil(20) + 10 } else { 5 };
+    }
     world.tenant.connectors = vec![
         Connector {
             name: "From on-premises".into(),
@@ -105,6 +91,28 @@ pub fn tenant(world: &mut World) {
     });
     world.seats_taken.insert(ENTERPRISEPACK, 1);
     enter(world, user);
+}
+
+/// The licence products that the lab knows, without seats.
+pub fn products() -> Vec<Sku> {
+    let sku = |id, part: &str, plans: &[(Guid, &str)]| Sku {
+        id,
+        part: part.into(),
+        seats: 0,
+        plans: plans.iter().map(|(id, name)| (*id, (*name).to_owned())).collect(),
+    };
+    vec![
+        sku(
+            ENTERPRISEPACK,
+            "ENTERPRISEPACK",
+            &[
+                (PLAN_ENTERPRISE, "EXCHANGE_S_ENTERPRISE"),
+                (fixed(0x5dbe_027f_2339_4123_9542_606e_4d34_8a72), "SHAREPOINTENTERPRISE"),
+                (fixed(0x113f_eb6c_3fe4_4440_bddc_54d7_74bf_0318), "EXCHANGE_S_FOUNDATION"),
+            ],
+        ),
+        sku(EXCHANGEDESKLESS, "EXCHANGEDESKLESS", &[(PLAN_DESKLESS, "EXCHANGE_S_DESKLESS")]),
+    ]
 }
 
 /// A user that no directory knows, with one address.
@@ -175,7 +183,14 @@ pub fn zones(world: &mut World) {
     world.zones.insert(zone.apex.clone(), zone);
 }
 
-fn empty(apex: &str, updates: bool) -> Zone {
+/// The record types that the lab's zones hold.
+pub fn record_type(text: &str) -> Option<RecordType> {
+    let known = [RecordType::MX, RecordType::TXT, RecordType::CNAME, RecordType::A, RecordType::NS];
+    known.into_iter().find(|kind| kind.to_string().eq_ignore_ascii_case(text))
+}
+
+/// A zone without records.
+pub fn empty(apex: &str, updates: bool) -> Zone {
     Zone { apex: absolute(apex), serial: 2_026_011_201, minimum: 300, sets: BTreeMap::new(), updates }
 }
 

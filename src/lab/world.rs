@@ -115,8 +115,23 @@ pub struct Company {
     pub domain_controller: String,
     /// (boss, delegate), both primary addresses: works in the boss's mailbox.
     pub delegates: Vec<(String, String)>,
+    /// Rights on others' mailboxes beyond delegates, as a company file names them.
+    pub permissions: Vec<Permission>,
     /// Row fates that the seed chose: primary address → fate.
     pub fates: BTreeMap<String, Fate>,
+    /// Usage locations that a company file gives (empty: none), by `dn_key`.
+    pub locations: BTreeMap<String, String>,
+}
+
+/// A right on somebody's mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// Primary address of the mailbox.
+    pub mailbox: String,
+    /// Primary address of who has the right.
+    pub holder: String,
+    /// Open it and everything in it; else send as it.
+    pub full: bool,
 }
 
 /// What the seed has in store for a row (beyond what its directory object says).

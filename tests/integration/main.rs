@@ -4,6 +4,7 @@
 //! program's own account; none sleeps or depends on speed.
 
 mod borders;
+mod companies;
 mod examples;
 mod golden;
 mod rehearsals;

@@ -139,6 +139,8 @@ fn world(world: &World) -> Value {
             "name": company.name, "domains": company.domains, "base_dn": company.base_dn, "list": company.list,
             "exchange": company.exchange, "mail_host": company.mail_host, "server": company.server,
             "domain_controller": company.domain_controller,
+            "permissions": company.permissions.iter().map(|p| json!({"mailbox": p.mailbox, "holder": p.holder,
+                "right": if p.full { "full_access" } else { "send_as" }})).collect::<Vec<_>>(),
         },
         "tenant": {
             "id": world.tenant.id.to_string(),

@@ -90,6 +90,7 @@ pub fn of(people: &[&str]) -> World {
             domain_controller: "dc1.contoso.test".into(),
             delegates: Vec::new(),
             fates: BTreeMap::new(),
+            ..Company::default()
         },
         directory: BTreeMap::new(),
         usn: 1000,
