@@ -79,6 +79,19 @@ fn a_row_fails_with_the_text_of_the_file_and_is_left_whole() {
 }
 
 #[test]
+fn zones_that_a_provider_hosts_are_served_under_its_names() {
+    let at = folder();
+    let set = |name: &str, kind: &str, value: &str| json!({"name": name, "type": kind, "ttl": 7200, "values": [value]});
+    let company = json!({"version": 1, "company": {"mail_host": "mx.acme.test"}, "people": [{"address": "ann@acme.test"}],
+        "zones": [{"apex": "acme.test", "sets": [
+            set("acme.test", "NS", "ns.provider.example."), set("acme.test", "MX", "10 mx.acme.test."),
+            set("mx.acme.test", "A", "192.0.2.25"), set("autodiscover.acme.test", "CNAME", "mx.acme.test.")]}]});
+    std::fs::write(at.path().join("company.json"), company.to_string()).expect("a writable folder");
+    let outcome = outcome(at.path(), &["--world", "company.json"]);
+    assert_eq!(outcome["mailboxes"], json!({"moved": 1, "left_whole": 0, "broken": 0}), "{outcome}");
+}
+
+#[test]
 fn a_lab_serves_the_company_of_a_file() {
     let at = folder();
     write(at.path(), &["--make", "5"]);

@@ -29,7 +29,8 @@ fn sound() -> Value {
         },
         "zones": [{"apex": "acme.test", "minimum": 300, "sets": [
             {"type": "MX", "ttl": 3600, "values": ["10 mail.acme.test."]},
-            {"name": "www.acme.test", "type": "CNAME", "ttl": 60, "values": ["web.acme.test."]}]}],
+            {"name": "www.acme.test", "type": "CNAME", "ttl": 60, "values": ["web.acme.test."]},
+            {"type": "NS", "ttl": 86400, "values": ["ns.provider.example."]}]}],
         "permissions": [{"mailbox": "ann@acme.test", "holder": "bob@acme.test", "right": "send_as"}],
         "faults": [{"address": "ann@acme.test", "breaks": "copy", "text": "no luck"}]
     })
@@ -205,14 +206,15 @@ fn every_check_is_seen_failing() {
         ("/zones/0/sets/1/name", json!("www.other.test"), "zones[0].sets[1].name zone"),
         ("/zones/0/sets/1/values/1", json!("web2.acme.test."), "zones[0].sets[1].values zone"),
         ("/zones/0/sets/1/name", json!("acme.test"), "zones[0].sets[1] zone"),
-        ("/zones/0/sets/2", json!({"type": "mx", "ttl": 5, "values": ["1 a.test."]}), "zones[0].sets[2] duplicate"),
+        ("/zones/0/sets/3", json!({"type": "mx", "ttl": 5, "values": ["1 a.test."]}), "zones[0].sets[3] duplicate"),
         (
-            "/zones/0/sets/2",
+            "/zones/0/sets/3",
             json!({"name": "x.acme.test", "type": "A", "ttl": 5, "values": ["::1"]}),
-            "zones[0].sets[2].values[0] zone",
+            "zones[0].sets[3].values[0] zone",
         ),
         ("/zones/0/sets/0/til", json!(1), "zones[0].sets[0].til field"),
         ("/zones/0/updates", json!("yes"), "zones[0].updates field"),
+        ("/zones/0/sets/2/name", json!("sub.acme.test"), "zones[0].sets zone"),
         ("/tenant/domains", json!({}), "tenant.domains field"),
         ("/tenant", json!(3), "tenant field"),
         ("/mailboxes", json!([]), "mailboxes field"),

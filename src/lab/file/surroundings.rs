@@ -162,6 +162,14 @@ pub(super) fn zones(check: &mut Check<'_>) {
             record_set(check, &format!("{path}.sets[{number}]"), zone, set, &mut names);
         }
         aliases(check, &path, zone);
+        let servers = |s: &Set| {
+            let here = |n: &String| absolute(n) == absolute(zone.apex.as_deref().unwrap_or_default());
+            s.kind.as_deref().is_some_and(|k| k.eq_ignore_ascii_case("NS")) && s.name.as_ref().is_none_or(here)
+        };
+        if !zone.sets.iter().any(servers) {
+            let remedy = "add {\"type\": \"NS\", \"ttl\": 86400, \"values\": [\"ns1.contoso.test.\"]}; the lab plays whatever server it names";
+            check.fault(&join(&path, "sets"), "zone", "the zone names no name server", remedy);
+        }
     }
 }
 

@@ -123,6 +123,7 @@ fn every_fact_of_the_file_is_in_the_world_and_the_rest_is_counted_as_invented() 
                    "users": [{"address": "root@acme1.onmicrosoft.com", "licences": ["ENTERPRISEPACK"], "recipient": "mailbox"}]},
         "zones": [{"apex": "acme.test", "updates": false, "minimum": 60, "sets": [
                    {"type": "MX", "ttl": 86400, "values": ["5 MX1.acme.test"]},
+                   {"type": "NS", "ttl": 86400, "values": ["ns.provider.example"]},
                    {"name": "mx1.acme.test", "type": "A", "ttl": 600, "values": ["192.0.2.9"]}]}]}"#,
     );
     let company = &world.company;

@@ -9,9 +9,12 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use hickory_proto::rr::RecordType;
+
 use super::{accounts, dns};
 use crate::base::{Failure, Kind};
 use crate::lab::World;
+use crate::wire::dns::absolute;
 use crate::wire::profile::{Behind, Cloud, Directory, Dns, Lab, Profile, SecretSource, Source, Tenant, Zone};
 
 /// Names of the world's resolvers.
@@ -70,6 +73,13 @@ fn map(world: &World, ports: &Ports) -> BTreeMap<String, String> {
         put(domain.mx_host.trim_end_matches('.'), 25, &ports.smtp_cloud);
     }
     put(&name_server(world), 53, &ports.authority);
+    // Whoever hosts the customer's zones: their servers, too, are this one.
+    let zones = company.domains.iter().filter_map(|d| world.zones.get(&absolute(d)));
+    for set in zones.flat_map(|z| z.sets.values()).filter(|set| set.kind == RecordType::NS) {
+        for server in &set.values {
+            put(server.trim_end_matches('.'), 53, &ports.authority);
+        }
+    }
     for (name, port) in RESOLVERS.iter().zip(&ports.resolvers) {
         put(name, 53, port);
     }
