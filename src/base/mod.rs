@@ -1,7 +1,7 @@
 //! What every room may use and what itself uses no room: time, failures,
 //! secrets, cancellation.
 //!
-//! Nothing here knows Exchange, a protocol, a script or a terminal. A helper
+//! Nothing here knows Exchange, a protocol, a script or a terminal. A function
 //! that needs one of those belongs into the room that has it.
 
 pub mod cancel;
