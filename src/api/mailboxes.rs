@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::declare::{Arg, Call, Effect, Kind, Primitive};
 use crate::base::{self, Failure, Result};
 use crate::migration::list::Mailboxes;
-use crate::migration::read;
+use crate::migration::read::{self, Reading};
 use crate::migration::rules::{Finding, Severity};
 use crate::migration::waves::{self, Keep, Rules};
 use crate::run::narrate::What;
@@ -117,7 +117,8 @@ fn read_list(call: &mut Call) -> Result<Dynamic> {
     let name = call.text(0)?;
     let path = call.session().path(&name);
     let bytes = read_bytes(&name, &path)?;
-    let (list, findings) = read::read_with_warnings(&name, &bytes);
+    let how = Reading { unknown_columns: call.session().project().unknown_columns };
+    let (list, findings) = read::read_with(&name, &bytes, &how);
     for finding in findings.iter().filter(|f| f.severity == Severity::Warning) {
         call.session().note(What::Finding {
             severity: "warning".into(),

@@ -7,7 +7,7 @@ use crate::base::{Failure, Kind, Result};
 /// Serves until Ctrl-C; with `--write-company` it writes and ends.
 pub(crate) fn lab(context: &Context, args: &Lab) -> Result<u8> {
     let list = match &args.mailboxes {
-        Some(path) => Some(lists::list(context, path)?),
+        Some(path) => Some(lists::list(context, path, false)?),
         None => None,
     };
     let file = companies::named(context, &args.world)?;

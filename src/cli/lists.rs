@@ -6,18 +6,19 @@ use super::Context;
 use crate::base::{Failure, Kind, Result};
 use crate::host::bundled;
 use crate::migration::list::Mailboxes;
-use crate::migration::read;
+use crate::migration::read::{self, Reading};
 use crate::migration::rules::{Finding, Severity};
 use crate::ui::Spot;
 
-/// Reads a list; every fault is told in one pass.
-pub(crate) fn list(context: &Context, path: &Path) -> Result<Mailboxes> {
+/// Reads a list; every fault is told in one pass. `unknown_columns`: foreign
+/// columns are kept and only warned about, as stagepost.toml may say.
+pub(crate) fn list(context: &Context, path: &Path, unknown_columns: bool) -> Result<Mailboxes> {
     let name = path.display().to_string();
     let bytes = crate::api::mailboxes::read_bytes(&name, path).map_err(|mut failure| {
         failure.kind = Kind::Usage;
         failure
     })?;
-    let (list, findings) = read::read_with_warnings(&name, &bytes);
+    let (list, findings) = read::read_with(&name, &bytes, &Reading { unknown_columns });
     let spots: Vec<Spot> = findings.iter().map(spot).collect();
     if !spots.is_empty() {
         context.ui.findings(&spots);

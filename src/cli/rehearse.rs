@@ -38,7 +38,7 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
     let listed = || project.as_ref().filter(|_| file.is_none()).map(|p| PathBuf::from(&p.mailboxes));
     let named = args.mailboxes.clone().or_else(listed);
     let list = match &named {
-        Some(path) => Some(lists::list(context, path)?),
+        Some(path) => Some(lists::list(context, path, project.as_ref().is_some_and(|p| p.unknown_columns))?),
         None => None,
     };
     let own_folder = named.is_some() || project.is_some();

@@ -92,14 +92,6 @@ impl Host {
             Err(error) => vec![Problem::of_failure(name, &error.failure)],
         }
     }
-
-    /// Checks a script file.
-    ///
-    /// # Errors
-    /// [`Kind::Local`] if the file can't be read.
-    pub fn check_file(&self, path: &Path) -> Result<Vec<Problem>, Failure> {
-        Ok(self.check_text(&path.display().to_string(), &read(path)?))
-    }
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

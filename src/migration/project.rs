@@ -178,11 +178,6 @@ impl Project {
         kind::of_source(&self.source)
     }
 
-    /// The rules of its waves.
-    pub fn wave_rules(&self) -> waves::Rules {
-        waves::Rules { pilot: self.waves.pilot, at_most: self.waves.at_most, ..waves::Rules::default() }
-    }
-
     fn check(&self, text: &str) -> Result<(), Unreadable> {
         let wrong = |word: &str, message: String, hint: &str| {
             let line = text.lines().position(|l| l.trim_start().starts_with(word)).map_or(0, |l| l + 1);

@@ -171,12 +171,13 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
         let wanted = routing::wanted(domain, &service_records(session, domain).await?);
         let found = session.services().dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
         let current = found.as_ref().map(|s| s.values.clone()).unwrap_or_default();
-        let switch = routing::switch(&current, &wanted, NEW_TTL, false).map_err(|refusal| {
-            Failure::new(Kind::Validation, refusal.to_string())
-                .during("dns", "set_mx")
-                .on(domain)
-                .hint(refusal.remedy())
-        })?;
+        let switch =
+            routing::switch(&current, &wanted, NEW_TTL, session.project().leave_gateway).map_err(|refusal| {
+                Failure::new(Kind::Validation, refusal.to_string())
+                    .during("dns", "set_mx")
+                    .on(domain)
+                    .hint(refusal.remedy())
+            })?;
         if switch.already {
             settled.push((domain.clone(), switch.wanted));
             continue;

@@ -14,6 +14,7 @@ use super::narrate::What;
 use super::session::Session;
 use super::{mailflow, recipients};
 use crate::base::{Failure, Kind, Result, Timestamp};
+use crate::migration::routing;
 use crate::wire::attributes::{address_key, domain_of};
 use crate::wire::invoke::Param;
 
@@ -154,7 +155,7 @@ async fn wait_after_switch(session: &Session) -> Result<()> {
             }
         }
     };
-    let until = cut + SignedDuration::from_hours(hours);
+    let until = routing::batches_may_go(cut, hours);
     if session.now() < until {
         session.note(What::Waiting { reason: format!("{hours} hours since the MX change"), until });
         session.clock().sleep_until(until).await?;

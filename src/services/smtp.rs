@@ -19,7 +19,7 @@ use crate::base::{Clock, Failure, Kind, Result};
 use crate::wire::attributes::domain_of;
 use crate::wire::guid::base64;
 use crate::wire::log::Exchange;
-use crate::wire::smtp::{Reply, message, take_line};
+use crate::wire::smtp::{Reply, message, stuffed, take_line};
 
 const SERVICE: &str = "smtp";
 const PORT: u16 = 25;
@@ -357,20 +357,6 @@ fn encoded_word(text: &str) -> String {
     }
     words.push(piece);
     words.iter().map(|w| format!("=?utf-8?B?{}?=", base64(w.as_bytes()))).collect::<Vec<_>>().join("\r\n ")
-}
-
-/// A whole message with CRLF line ends, dots stuffed, ended by the lone dot.
-fn stuffed(mime: &str) -> String {
-    let mut out = String::with_capacity(mime.len() + 16);
-    for line in mime.lines() {
-        if line.starts_with('.') {
-            out.push('.');
-        }
-        out.push_str(line);
-        out.push_str("\r\n");
-    }
-    out.push_str(".\r\n");
-    out
 }
 
 #[cfg(test)]

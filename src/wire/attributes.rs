@@ -300,11 +300,6 @@ pub fn escape_filter(value: &str) -> String {
     out
 }
 
-/// Bytes for a search filter: every byte as `\xx`.
-pub fn escape_filter_bytes(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("\\{b:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,14 +59,21 @@ pub fn path_of(argument: &str) -> Option<&str> {
     argument.get(open + 1..close)
 }
 
-/// A message of headers and a line of text, dots stuffed, ended by the lone dot.
+/// A message of headers and a text as it goes over the wire.
 pub fn message(headers: &[(&str, &str)], text: &str) -> String {
-    let mut out = String::new();
+    let mut mime = String::new();
     for (name, value) in headers {
-        out.push_str(&format!("{name}: {value}\r\n"));
+        mime.push_str(&format!("{name}: {value}\r\n"));
     }
-    out.push_str("\r\n");
-    for line in text.lines() {
+    mime.push_str("\r\n");
+    mime.push_str(text);
+    stuffed(&mime)
+}
+
+/// A whole message with CRLF line ends, dots stuffed, ended by the lone dot.
+pub fn stuffed(mime: &str) -> String {
+    let mut out = String::with_capacity(mime.len() + 16);
+    for line in mime.lines() {
         if line.starts_with('.') {
             out.push('.');
         }
