@@ -38,6 +38,7 @@ pub fn proof(world: &World) -> Proof {
     }
     let (apart_median, apart_worst) = spread(rows.iter().filter_map(|r| r.hours_apart));
     let (without_median, without_worst) = spread(rows.iter().filter_map(|r| r.hours_without_old_mail));
+    let total = |hours: fn(&Row) -> Option<f64>| rows.iter().filter_map(hours).sum();
     Proof {
         broken: all,
         probes: probes(world, lost),
@@ -48,8 +49,11 @@ pub fn proof(world: &World) -> Proof {
         hours_apart_worst: apart_worst,
         hours_without_old_mail_median: without_median,
         hours_without_old_mail_worst: without_worst,
+        hours_apart_total: total(|r| r.hours_apart),
+        hours_without_old_mail_total: total(|r| r.hours_without_old_mail),
         invented: world.invented,
         rows,
+        ..Proof::default()
     }
 }
 
@@ -136,6 +140,10 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
         batch: history.batch.clone(),
         hours_apart: hours(history.target_written, history.converted),
         hours_without_old_mail: hours(history.target_written, history.copy_ended),
+        work_lost: 0,
+        work_lost_words: String::new(),
+        junk: 0,
+        delayed: 0,
         address,
     }
 }
@@ -197,6 +205,7 @@ fn probes(world: &World, lost: u64) -> Probes {
         delivered_cloud: post.delivered_cloud,
         lost,
         lost_sample: post.lost.iter().map(line).collect(),
+        ..Probes::default()
     }
 }
 

@@ -96,6 +96,10 @@ pub fn story(mailboxes: usize, end: End) -> Story {
                 batch: name.clone(),
                 hours_apart: (!fails).then_some(hours + 24.0),
                 hours_without_old_mail: (!fails).then_some(hours),
+                work_lost: 0,
+                work_lost_words: String::new(),
+                junk: 0,
+                delayed: 0,
             });
         }
         m.step("license::check", &subject, 1, 0, "seats, plans and usage locations fit");
@@ -178,6 +182,7 @@ fn proof(rows: Vec<Row>, began: Timestamp, ended: Timestamp) -> Proof {
             delivered_cloud: sent - sent / 3,
             lost: 0,
             lost_sample: Vec::new(),
+            ..Probes::default()
         },
         writes: rows.len() as u64 * 3 + 55,
         began: Some(began),
@@ -188,6 +193,7 @@ fn proof(rows: Vec<Row>, began: Timestamp, ended: Timestamp) -> Proof {
         hours_without_old_mail_worst: worst(&without),
         invented: (rows.len() as u64 * 7, rows.len() as u64 * 8),
         rows,
+        ..Proof::default()
     }
 }
 

@@ -84,8 +84,70 @@ pub struct Proof {
     pub hours_without_old_mail_median: f64,
     /// The worst of them.
     pub hours_without_old_mail_worst: f64,
+    /// Hours apart of everybody together.
+    #[serde(default)]
+    pub hours_apart_total: f64,
+    /// Hours without old mail of everybody together.
+    #[serde(default)]
+    pub hours_without_old_mail_total: f64,
     /// How many facts of the company the lab invented, of how many.
     pub invented: (u64, u64),
+    /// What the lab's people made while they worked, and what of it is lost.
+    #[serde(default)]
+    pub work: Work,
+    /// Doubts of the published facts, and how this lab settles them.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+    /// What is untidy in this company, as it showed on the wire.
+    #[serde(default)]
+    pub messes: Vec<Mess>,
+}
+
+/// What people made in their mailboxes, and what became of it. Work is lost if it
+/// was made in a mailbox after its copy and isn't in the cloud in the end; in a
+/// staged migration some always is, so it is counted and named and breaks no rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Everything made: messages sent, filed or drafted, meetings, tasks.
+    pub made: u64,
+    /// What of it is lost.
+    pub lost: u64,
+    /// People who lost something.
+    pub people: u64,
+    /// The lost by kind, in words for people: `appointments` → 12.
+    pub kinds: BTreeMap<String, u64>,
+    /// Some of it: address, moment, what.
+    pub sample: Vec<String>,
+    /// Things people couldn't do for a while, though nothing is lost by it (a
+    /// delegate who can't open the mailbox, a room that doesn't answer), in words
+    /// for people → times.
+    pub hindered: BTreeMap<String, u64>,
+}
+
+/// A doubt of the published facts that the lab has as a switch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// Stable name, `target_keeps_copy`.
+    pub name: String,
+    /// The value in force.
+    pub value: String,
+    /// Whether it is the value that the lab has by itself.
+    pub usual: bool,
+    /// What is in doubt, one sentence for an administrator.
+    pub about: String,
+    /// What to try in a pilot to know, one sentence.
+    pub pilot: String,
+}
+
+/// Something untidy in the company.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mess {
+    /// Stable name, `two-holders`.
+    pub name: String,
+    /// What it is, one sentence.
+    pub about: String,
+    /// Whom or what it concerns: addresses, names.
+    pub who: Vec<String>,
 }
 
 /// One mailbox's outcome.
@@ -106,6 +168,18 @@ pub struct Row {
     pub hours_apart: Option<f64>,
     /// Hours between forwarding and the end of the copy, if both happened.
     pub hours_without_old_mail: Option<f64>,
+    /// Things this person made that are lost; see [`Work`].
+    #[serde(default)]
+    pub work_lost: u64,
+    /// What they are, in words; empty if none.
+    #[serde(default)]
+    pub work_lost_words: String,
+    /// Messages to this person that went into junk.
+    #[serde(default)]
+    pub junk: u64,
+    /// Messages to this person that came late.
+    #[serde(default)]
+    pub delayed: u64,
 }
 
 /// What became of a mailbox.
@@ -144,4 +218,24 @@ pub struct Probes {
     pub lost: u64,
     /// A sample of the lost: address, moment and the text of the bounce.
     pub lost_sample: Vec<String>,
+    /// Delivered, but into the junk folder.
+    #[serde(default)]
+    pub junk: u64,
+    /// Some of them: address, moment and why.
+    #[serde(default)]
+    pub junk_sample: Vec<String>,
+    /// Delivered hours later than they were sent.
+    #[serde(default)]
+    pub delayed: u64,
+    /// Some of them: address, moment and why.
+    #[serde(default)]
+    pub delayed_sample: Vec<String>,
+    /// Returned to the sender, and would have been before the migration, too (too
+    /// large, a recipient for members only); not among the lost.
+    #[serde(default)]
+    pub returned_as_before: u64,
+    /// Mail to what is no mailbox on the list (groups, folders, devices' mail)
+    /// that did not arrive because of the migration: what, moment, text.
+    #[serde(default)]
+    pub beside: Vec<String>,
 }

@@ -88,6 +88,10 @@ fn foreign_text_is_escaped_everywhere() {
         batch: evil.into(),
         hours_apart: Some(1.0),
         hours_without_old_mail: None,
+        work_lost: 0,
+        work_lost_words: String::new(),
+        junk: 0,
+        delayed: 0,
     };
     let proof = Proof { rows: vec![row], ..Proof::default() };
     let time = "2026-01-12T09:00:00Z".parse().expect("a valid moment");
