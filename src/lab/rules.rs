@@ -294,6 +294,25 @@ pub fn fact(case: &Case) -> String {
     if entry.number("msExchUMEnabledFlags").unwrap_or_default() & 1 == 1 {
         return "enabled for Unified Messaging".into();
     }
+    if entry.number("msExchRecipientTypeDetails") == Some(2) {
+        return "a linked mailbox: its account is in another forest".into();
+    }
+    if !entry.has("mailNickname") {
+        return "no alias, so its Exchange attributes are not synchronized".into();
+    }
+    if let Some(target) = case.baseline.text("targetAddress") {
+        return format!("forwarded to {target} before the migration");
+    }
+    if case.world.company.earlier_batch.contains(case.address()) {
+        return format!("in the batch {} of an earlier try", super::beforehand::EARLIER_BATCH);
+    }
+    let domains = &case.world.tenant.domains;
+    for proxy in entry.texts("proxyAddresses").iter().map(|p| Proxy::parse(p)).filter(|p| p.kind == "smtp") {
+        let domain = domain_of(&proxy.address);
+        if domain != case.world.tenant.initial_domain && !domains.contains_key(&domain) {
+            return format!("{} is of a domain that the tenant does not have", proxy.address);
+        }
+    }
     for proxy in entry.texts("proxyAddresses").iter().map(|p| Proxy::parse(p)).filter(|p| p.kind == "smtp") {
         if case.world.index.old.get(&proxy.address.to_lowercase()).is_some_and(|h| h.len() > 1) {
             return format!("{} is on two directory objects", proxy.address);
