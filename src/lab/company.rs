@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::directory::{self, Person};
 use super::world::{Company, Due, Tenant, after};
-use super::{Faults, Options, World, beforehand, incidents, index, mail, mess, people, sync, tenancy};
+use super::{Faults, Options, World, beforehand, incidents, index, mail, mess, people, sync, tenancy, work};
 use crate::wire::attributes::{Entry, dn_key, domain_of};
 use crate::wire::guid::Guid;
 use crate::wire::lab::Counts;
@@ -127,6 +127,7 @@ impl Draft {
         world.later(after(start, (5 + minute) * 60), "synchronization", Due::Sync);
         world.later(after(start, 23 * 3600), "probes", Due::Probes);
         incidents::prepare(&mut world);
+        work::prepare(&mut world);
         world
     }
 }
@@ -223,6 +224,7 @@ pub fn skeleton(seed: u64, faults: Faults, domains: &[String]) -> Result<World, 
         secrets: tenancy::secrets(seed),
         index: Default::default(),
         post: Default::default(),
+        office: Default::default(),
         dirty: BTreeSet::new(),
         verified_seen: BTreeSet::new(),
         baseline: Arc::new(BTreeMap::new()),

@@ -9,7 +9,7 @@ use super::delivery::{End, From, way};
 use super::index::place;
 use super::post::{self, Drawer, Landing, Seen};
 use super::world::{Due, Message, MessageFate, after};
-use super::{World, delivery, index, sync};
+use super::{World, delivery, index, sync, work};
 use crate::wire::attributes::{address_key, domain_of};
 use crate::wire::dns::{absolute, relative};
 use crate::wire::smtp::Reply;
@@ -128,7 +128,13 @@ pub fn landing(world: &World, who: usize, sender: Sender) -> Landing {
         },
     };
     let mx = |domain: &str| mx_side(world, domain);
-    match way(world, entry, from, to, &mx).end {
+    let end = way(world, entry, from, to, &mx).end;
+    landing_of(world, who, end)
+}
+
+/// What an end of a way means for a person on the list.
+pub fn landing_of(world: &World, who: usize, end: End) -> Landing {
+    match end {
         End::Old(key) if world.index.names.get(who) == Some(&key) => Landing::Old,
         End::Cloud(user) if index::place_of(world, user) == Some(who) => Landing::Cloud,
         End::Old(_) | End::Cloud(_) => Landing::Lost("delivered to another mailbox".into()),
@@ -139,6 +145,7 @@ pub fn landing(world: &World, who: usize, sender: Sender) -> Landing {
 
 /// Something about a person changed: its remembered ways are forgotten.
 pub fn touch(world: &mut World, who: usize) {
+    work::touch(world, who);
     if let Some(mailbox) = world.post.people.get_mut(who) {
         mailbox.ways = Default::default();
     }

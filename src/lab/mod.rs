@@ -16,8 +16,8 @@ pub mod incidents;
 pub mod index;
 pub mod judge;
 pub mod licences;
-pub mod mess;
 pub mod mail;
+pub mod mess;
 pub mod names;
 pub mod people;
 pub mod post;
@@ -26,6 +26,7 @@ pub mod serve;
 pub mod sync;
 pub mod tenancy;
 pub mod time;
+pub mod work;
 pub mod world;
 
 #[cfg(test)]

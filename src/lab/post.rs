@@ -157,6 +157,7 @@ pub fn copied(world: &mut World, place: usize, began: Timestamp) {
         mailbox.late.retain(|k| k.at >= at);
         mailbox.old += (before - mailbox.late.len()) as u64;
     }
+    super::work::copied(world, place, began);
 }
 
 /// A cloud mailbox was purged with what was in it.

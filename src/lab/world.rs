@@ -16,6 +16,7 @@ pub use super::history::{History, Slots};
 use super::incidents::Incidents;
 use super::index::Index;
 use super::post::Post;
+use super::work::Office;
 use crate::wire::attributes::Entry;
 use crate::wire::dns::RecordSet;
 use crate::wire::guid::Guid;
@@ -70,6 +71,8 @@ pub struct World {
     pub index: Index,
     /// Probe messages, kept small.
     pub post: Post,
+    /// People at work.
+    pub office: Office,
     /// Directory objects (`dn_key`) that the next synchronization looks at.
     pub dirty: BTreeSet<String>,
     /// Custom domains that were verified when the addresses were last computed.
@@ -523,6 +526,8 @@ pub enum Due {
     BatchIdle(String),
     /// The help desk edits somebody.
     Helpdesk,
+    /// Half a working day of everybody.
+    Work,
 }
 
 /// A moment some seconds after another; the end of time if there is none.
