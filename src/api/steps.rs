@@ -182,7 +182,7 @@ pub const PRIMITIVES: &[Primitive] = &[
         name: "watch",
         args: &[
             Arg::new("batch", Kind::Batch, "The batch"),
-            Arg::maybe("options", Kind::Options, "`hours` (deadline, 336), `every` (minutes between two looks, 30)"),
+            Arg::maybe("options", Kind::Options, "`hours` (deadline, 336), `every` (minutes between two looks, 30), `pause` (hours after which it comes back with what is complete so far; b.is_over says whether that is all)"),
         ],
         returns: "Batch",
         summary: "Step 7: watches a batch until its copy is over",
@@ -350,6 +350,7 @@ fn batch(call: &mut Call) -> Result<Dynamic> {
 struct WatchOptions {
     hours: Option<i64>,
     every: Option<i64>,
+    pause: Option<i64>,
 }
 
 fn watch(call: &mut Call) -> Result<Dynamic> {
@@ -368,6 +369,12 @@ fn watch(call: &mut Call) -> Result<Dynamic> {
             return Err(Failure::new(base::Kind::Usage, "`every` of a watch is 1 to 1440 minutes"));
         }
         how.every = SignedDuration::from_mins(minutes);
+    }
+    if let Some(hours) = options.pause {
+        if !(1..=24 * 14).contains(&hours) {
+            return Err(Failure::new(base::Kind::Usage, "`pause` of a watch is 1 to 336 hours"));
+        }
+        how.pause = Some(SignedDuration::from_hours(hours));
     }
     call.wait(watch::watch(&session, &b, &how))?;
     Ok(Dynamic::from(b))

@@ -83,7 +83,8 @@ mod tests {
         assert_eq!(world.now, later);
         assert!(world.queue.len() < 10, "{}", world.queue.len());
         assert!(world.events.len() < 250, "{}", world.events.len());
-        assert_eq!(world.post.sent, 80 * 20);
+        // Two a day to each of ten, and what people answer to old mail.
+        assert!((80 * 20..80 * 21).contains(&world.post.sent), "{}", world.post.sent);
     }
 
     #[test]

@@ -36,6 +36,7 @@ struct Inner {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) status: String,
+    pub(super) is_over: bool,
     pub(super) synced: BTreeSet<String>,
     pub(super) failed: BTreeMap<String, String>,
     pub(super) provisioned: BTreeSet<String>,
@@ -55,6 +56,11 @@ impl Batch {
     /// Whether all its mailboxes had moved when it was asked for.
     pub fn is_finished(&self) -> bool {
         self.0.finished
+    }
+
+    /// Whether the service had nothing more to do with it when it was last seen.
+    pub fn is_over(&self) -> bool {
+        self.0.finished || self.state().is_over
     }
 
     /// Status as last seen; empty if never.

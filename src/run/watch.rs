@@ -25,18 +25,23 @@ pub struct Watch {
     pub deadline: SignedDuration,
     /// Time between two looks.
     pub every: SignedDuration,
+    /// Come back after so long with what is complete, though the batch isn't over.
+    pub pause: Option<SignedDuration>,
 }
 
 impl Default for Watch {
     fn default() -> Self {
         // 90 % of mailboxes of up to 10 GB are through in a week; a row without
         // progress is not looked into before 8 hours (reference: throughput).
-        Watch { deadline: SignedDuration::from_hours(14 * 24), every: SignedDuration::from_mins(30) }
+        Watch { deadline: SignedDuration::from_hours(14 * 24), every: SignedDuration::from_mins(30), pause: None }
     }
 }
 
 /// Watches a batch until its initial copy is over, and learns which rows are
-/// synced and which failed. A failed batch is an answer, not a failure.
+/// synced and which failed. A failed batch is an answer, not a failure. With a
+/// pause it comes back once the time is over and somebody's copy is complete who
+/// was not told of yet: what is done in an old mailbox after its copy is lost, so
+/// nobody should wait for the slowest of the wave.
 ///
 /// # Errors
 /// `timeout` at the deadline; those of Exchange.
@@ -48,7 +53,9 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     let step = session.step("watch", name);
     let deadline = session.now() + how.deadline;
     session.note(What::Waiting { reason: format!("the copy of {name}"), until: deadline });
-    let (status, rows) = loop {
+    let back = how.pause.map(|pause| session.now() + pause);
+    let known = batch.state().synced.len();
+    let (status, rows, is_over) = loop {
         let found = batch_named(session, name).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("the batch {name} is gone"))
                 .during("exchange", "Get-MigrationBatch")
@@ -66,10 +73,10 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
                 // failure, and to release it would undo a copy that runs.
                 let rows = rows_of(session, name).await?;
                 if !rows.iter().any(Row::is_at_work) {
-                    break (status, rows);
+                    break (status, rows, true);
                 }
             }
-            "stopped" => break (status, rows_of(session, name).await?),
+            "stopped" => break (status, rows_of(session, name).await?, true),
             "corrupted" => {
                 return Err(Failure::new(Kind::Refused, format!("the batch {name} is corrupted"))
                     .during("exchange", "Get-MigrationBatch")
@@ -77,6 +84,9 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
                     .hint("open a support request; its rows' state stands in both directories"));
             }
             _ => {}
+        }
+        if back.is_some_and(|at| session.now() >= at) && done > known {
+            break (status, rows_of(session, name).await?, false);
         }
         if session.now() >= deadline {
             return Err(Failure::new(
@@ -90,14 +100,15 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         session.clock().sleep(how.every).await?;
     };
     let mailboxes = recipients::cloud_mailboxes(session).await?;
-    let mut state = State { status: status.clone(), ..State::default() };
+    let told = batch.state().synced.clone();
+    let mut state = State { status: status.clone(), is_over, ..State::default() };
     for row in &rows {
         let key = address_key(&row.address);
         if mailboxes.contains_key(&key) {
             state.provisioned.insert(key.clone());
         }
         if row.is_synced() {
-            if row.skipped > 0 {
+            if row.skipped > 0 && !told.contains(&key) {
                 session.note(What::Finding {
                     severity: "warning".into(),
                     target: row.address.clone(),
@@ -111,7 +122,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
                 });
             }
             state.synced.insert(key);
-        } else {
+        } else if is_over || !row.is_at_work() {
             let why = if row.error.is_empty() { format!("the service says {}", row.status) } else { row.error.clone() };
             state.failed.insert(key, why);
         }
@@ -125,6 +136,11 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     )?;
     session.memory().failed_rows.extend(state.failed.clone());
     *batch.state() = state;
-    step.end(if failed == 0 { format!("{synced} copied") } else { format!("{synced} copied, {failed} failed") });
+    let of = batch.mailboxes().len();
+    step.end(match (is_over, failed) {
+        (false, _) => format!("{synced} of {of} copied so far"),
+        (true, 0) => format!("{synced} copied"),
+        (true, _) => format!("{synced} copied, {failed} failed"),
+    });
     Ok(())
 }
