@@ -13,6 +13,7 @@ use super::recipients::{self, until};
 use super::report::{Report, plural};
 use super::session::Session;
 use super::zones::{SwapSets, Target, Wanted, agreed, ttl_of};
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::against::OnPremises;
 use crate::migration::routing;
@@ -152,7 +153,7 @@ async fn service_records(session: &Session, domain: &str) -> Result<Vec<serde_js
 }
 
 /// Where the tenant wants a domain's mail; asked, never built from the name.
-async fn cloud_host(session: &Session, domain: &str) -> Result<Option<String>> {
+pub(super) async fn cloud_host(session: &Session, domain: &str) -> Result<Option<String>> {
     let wanted = routing::wanted(domain, &service_records(session, domain).await?);
     Ok(wanted.mx.first().map(|value| relative(routing::mx_host(value))))
 }
@@ -187,7 +188,9 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
         {
             slowest = slowest.max(ttl);
         }
-        sets.push((domain.clone(), switch.wanted));
+        let beside = if plant::is(Plant::MxAppended) { current } else { Vec::new() };
+        let values: Vec<String> = switch.wanted.into_iter().chain(beside).collect();
+        sets.push((domain.clone(), values));
     }
     // A run that was broken off after its change has not seen the resolvers agree.
     for (domain, values) in &settled {
@@ -386,7 +389,9 @@ async fn arrives(session: &Session, report: &mut Report, host: &str, domain: &st
 /// Those of DNS and the gate.
 pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String]) -> Result<bool> {
     let step = session.step("autodiscover::set", domains.join(", "));
-    let value = absolute(&session.profile().cloud.autodiscover);
+    let at_tenant = format!("autodiscover.{}", session.profile().tenant.initial_domain);
+    let name = if plant::is(Plant::AutodiscoverElsewhere) { &at_tenant } else { &session.profile().cloud.autodiscover };
+    let value = absolute(name);
     let swap = SwapSets {
         operation: "autodiscover::set",
         sets: domains

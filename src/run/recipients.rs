@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::session::Session;
-use crate::base::{Failure, Kind, Result};
+use crate::base::{Failure, Kind, Result, plant};
 use crate::migration::against::InCloud;
 use crate::migration::conversion::CloudMailbox;
 use crate::services::directory::Scope;
@@ -194,7 +194,7 @@ const USER: &str = "id,userPrincipalName,displayName,mail,proxyAddresses,usageLo
 /// Those of Graph and Exchange.
 pub async fn cloud(session: &Session) -> Result<Cloud> {
     let services = session.services();
-    let path = format!("/users?$select={USER}&$top=999");
+    let path = format!("/users?$select={USER}&$top={}", plant::page(999));
     let recipients = services.exchange.invoke("Get-Recipient", vec![("ResultSize".into(), Param::from("Unlimited"))]);
     let (users, recipients) = session.clock().both(services.graph.get_all(&path), recipients).await?;
     let mut types: BTreeMap<String, String> = BTreeMap::new();
@@ -226,7 +226,8 @@ pub async fn ids(session: &Session, addresses: &[String]) -> Result<Vec<Option<S
     if found.iter().all(Option::is_some) {
         return Ok(found);
     }
-    let users = session.services().graph.get_all("/users?$select=id,userPrincipalName,proxyAddresses&$top=999").await?;
+    let path = format!("/users?$select=id,userPrincipalName,proxyAddresses&$top={}", plant::page(999));
+    let users = session.services().graph.get_all(&path).await?;
     remember_ids(session, users.iter().map(|u| person_of(u, |_| String::new())));
     Ok(known(session))
 }

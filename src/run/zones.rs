@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::gate::{Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients::until;
 use super::session::Session;
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::services::Swapped;
 use crate::services::dns::Ask;
@@ -81,6 +82,9 @@ fn wanted(target: &Target, found: Option<&RecordSet>) -> Option<RecordSet> {
         Wanted::TtlAtMost(most) => found.map(|set| RecordSet { ttl: set.ttl.min(*most), ..set.clone() }),
         Wanted::With(value) => {
             let mut values = found.map(|s| s.values.clone()).unwrap_or_default();
+            if plant::is(Plant::ProofReplacesTxt) {
+                values.clear();
+            }
             if !values.contains(value) {
                 values.push(value.clone());
             }
@@ -168,6 +172,14 @@ impl Change for SwapSets {
             expected: set_from(&observed.before["set"], set.kind),
             wanted: set_from(after, set.kind),
         });
+        if plant::is(Plant::MxDeletedFirst)
+            && let [swap] = swaps.as_mut_slice()
+            && swap.kind == RecordType::MX
+        {
+            let gone = Swap { wanted: None, ..swap.clone() };
+            dns.swap(&zone.name, &[gone]).await?;
+            swap.expected = None;
+        }
         match dns.swap(&zone.name, &swaps).await? {
             Swapped::Applied => Ok(()),
             Swapped::Stale => Err(Failure::new(
