@@ -32,8 +32,10 @@ use crate::wire::log::{Exchange, Tap};
 const PAGE: u32 = 10;
 /// Rehearsals at a time.
 const AT_ONCE: usize = 2;
-/// The approval that is refused where one is.
-const DENIED: &str = "Switch the mail";
+/// The approval that is refused before anything has begun.
+const BEGIN: &str = "Start ";
+/// The approval that is refused half-way.
+const SWITCH: &str = "Switch the mail";
 
 /// What is to be seen after a rehearsal.
 #[derive(Debug)]
@@ -107,14 +109,14 @@ fn context() -> Context {
 fn arguments(ground: Ground, out: &Path) -> super::args::Rehearse {
     let mut line: Vec<String> = vec!["stagepost".into(), "rehearse".into(), "--threads".into(), "2".into()];
     let (make, seed, faults) = match ground {
-        Ground::Usual | Ground::BrokenOff => (40, 1, "usual"),
-        Ground::Trouble => (60, 1, "usual"),
-        _ => (30, 1, "none"),
+        Ground::Usual | Ground::BrokenOff => (40, 2, "usual"),
+        Ground::Trouble => (60, 2, "usual"),
+        _ => (30, 2, "none"),
     };
     line.extend(["--make".into(), make.to_string(), "--seed".into(), seed.to_string()]);
     line.extend(["--faults".into(), faults.to_owned(), "--out".into(), out.display().to_string()]);
     if ground == Ground::Denied {
-        line.extend(["--deny".into(), DENIED.into()]);
+        line.extend(["--deny".into(), BEGIN.into()]);
     }
     match Cli::try_parse_from(line).expect("the options are good").verb {
         Verb::Rehearse(args) => args,
@@ -150,7 +152,7 @@ fn in_one_lab(ground: Ground, args: &super::args::Rehearse) -> Seen {
     let colleague = Arc::new(Colleague { world: lab.world(), ground, state: Mutex::default() });
     let runs: &[&[&str]] = match ground {
         Ground::Again => &[&[], &[]],
-        Ground::BrokenOff => &[&[DENIED], &[]],
+        Ground::BrokenOff => &[&[SWITCH], &[]],
         _ => &[&[]],
     };
     let mut last = None;
@@ -228,7 +230,7 @@ impl Colleague {
         };
         // After the wait for the old time to live there are two looks: at the
         // time to live, and at the set that is swapped.
-        if now == lowered || !url.contains(&domain) || !url.contains("MX") {
+        if now == lowered || !url.ends_with(&format!("/{domain}?type=MX")) {
             return;
         }
         state.lookups += 1;
