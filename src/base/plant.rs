@@ -130,9 +130,7 @@ plants! {
         "the proof for the tenant takes the place of the other TXT records, SPF among them";
     AutodiscoverElsewhere Calm "autodiscover-elsewhere"
         "autodiscover leads to a name at the tenant's own domain";
-    // Time, and people's word.
-    WaitSkipped Calm "wait-skipped"
-        "batches go at once instead of 72 hours after the change of the MX";
+    // Patience, and people's word.
     RetryAfterIgnored Trouble "retry-after-ignored"
         "what was throttled is sent again at once";
     RefusalUnheard Denied "refusal-unheard"

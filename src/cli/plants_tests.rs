@@ -110,7 +110,7 @@ fn arguments(ground: Ground, out: &Path) -> super::args::Rehearse {
     let mut line: Vec<String> = vec!["stagepost".into(), "rehearse".into(), "--threads".into(), "2".into()];
     let (make, seed, faults) = match ground {
         Ground::Usual | Ground::BrokenOff => (40, 2, "usual"),
-        Ground::Trouble => (60, 2, "usual"),
+        Ground::Trouble => (60, 3, "usual"),
         _ => (30, 2, "none"),
     };
     line.extend(["--make".into(), make.to_string(), "--seed".into(), seed.to_string()]);

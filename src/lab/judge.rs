@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use hickory_proto::rr::RecordType;
 
 use super::rules::{self, Case, broken};
-use super::{World, mail, post, tenancy};
+use super::{World, mail, post, records, tenancy};
 use crate::wire::dns::{absolute, relative};
 use crate::wire::lab::{Broken, Outcome, Probes, Proof, Row};
 
@@ -18,7 +18,7 @@ pub fn proof(world: &World) -> Proof {
     let repeated = repeated(world);
     let rows: Vec<Row> = (0..world.company.list.len()).map(|place| judge(world, place, &repeated)).collect();
     let moved = rows.iter().any(|r| r.outcome == Outcome::Moved || converted(world, &r.address));
-    let mut all = Vec::new();
+    let mut all = records::lost(world);
     if moved {
         names(world, &mut all);
     }

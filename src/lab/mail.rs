@@ -75,6 +75,7 @@ pub fn prepare(world: &mut World) {
     world.post.people = vec![Drawer::default(); world.company.list.len()];
     let sets = world.zones.values().flat_map(|z| z.sets.iter().map(|(k, s)| (k.clone(), s.clone())));
     world.post.published = sets.collect();
+    world.post.first = world.post.published.clone();
 }
 
 /// Where an MX set leads: to the lowest preference of a host that the lab knows.

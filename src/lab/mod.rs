@@ -18,6 +18,7 @@ pub mod mail;
 pub mod names;
 pub mod people;
 pub mod post;
+pub mod records;
 pub mod rules;
 pub mod serve;
 pub mod sync;
