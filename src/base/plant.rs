@@ -89,11 +89,19 @@ plants! {
         "Confirm is left out, and the service asks instead of doing";
     PasswordUnsealed Calm "password-unsealed"
         "the endpoint's password is packed, but not encrypted";
+    StartedTwice Calm "started-twice"
+        "a batch that runs already is started once more";
+    BatchKept Calm "batch-kept"
+        "batches are not removed in the end";
     MovedAgain Again "moved-again"
         "a script that runs again makes batches of those who have moved";
     // Graph and licences.
     FirstPageOfUsers Calm "first-page-of-users"
         "only the first page of the tenant's users is read";
+    PeopleBySignIn Calm "people-by-sign-in"
+        "people are found by their user principal names instead of their addresses";
+    DomainsUnverified Calm "domains-unverified"
+        "nobody verifies the domains";
     LocationMissing Calm "location-missing"
         "licences are given without a usage location";
     LicenceNever Calm "licence-never"
@@ -120,6 +128,12 @@ plants! {
         "the MX set is deleted in one update and added in the next";
     MxAppended Calm "mx-appended"
         "the new MX stands beside the old one";
+    MxOfFirstDomain Calm "mx-of-first-domain"
+        "the mail of the first domain alone is switched";
+    TtlUnwaited Calm "ttl-unwaited"
+        "nobody waits for copies with the old time to live to run out";
+    ZoneOfAnother Calm "zone-of-another"
+        "the update of a name goes to the first zone that the profile knows";
     MxGuessed Calm "mx-guessed"
         "the MX is made from the domain's name instead of asked from the tenant";
     MxUnguarded ZoneColleague "mx-unguarded"

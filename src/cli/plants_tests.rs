@@ -18,7 +18,7 @@ use super::drive::{self, End};
 use super::environment::{self, Both, Opened, Opening};
 use super::{Context, code_of, companies, lists, rehearse, runtime};
 use crate::base::plant::{ALL, Ground, Planted, Soil};
-use crate::base::{Failure, Timestamp};
+use crate::base::{Failure, Kind, Timestamp};
 use crate::host::Library;
 use crate::lab::World;
 use crate::run::approvals::Rehearsed;
@@ -47,7 +47,7 @@ struct Seen {
     broken: BTreeMap<String, (String, usize)>,
     /// Rows by outcome: moved, whole.
     rows: (usize, usize),
-    /// How the steps `release` and `remove` ended.
+    /// How the steps ended.
     steps: Vec<String>,
 }
 
@@ -70,6 +70,8 @@ impl Seen {
     /// nothing.
     fn caught(&self, control: &Seen) -> Option<String> {
         let mut found: Vec<String> = Vec::new();
+        // A host that falls over is no host with a mistake.
+        assert!(self.failure.as_ref().is_none_or(|f| f.kind != Kind::Internal), "{:?}", self.failure);
         let fresh = self.broken.iter().filter(|(rule, _)| !control.broken.contains_key(*rule));
         for (rule, (text, times)) in fresh {
             found.push(match found.is_empty() {
@@ -304,8 +306,10 @@ fn every_planted_mistake_is_caught() {
             Ground::ZoneColleague => &[1],
             Ground::Denied => &[5],
         };
-        tell(&format!("control {ground:?}: exit {}, {:?}, {:?}, {:?}", control.exit, control.rows, control.broken, control.failure.as_ref().map(|f| &f.message)));
         assert!(expected.contains(&control.exit), "{ground:?} without a mistake: {control:?}");
+        // Where mistakes of the way back are to show, somebody must go that way.
+        let carried = control.steps.iter().any(|s| s.contains("carried home"));
+        assert!(carried || ground != Ground::Usual, "nobody was given back with mail: {control:?}");
         controls.insert(ground, control);
     }
     let next = AtomicUsize::new(0);

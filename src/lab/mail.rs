@@ -358,9 +358,18 @@ pub fn zone_changed(world: &mut World, zone: &str, name: &str, kind: &str) {
         return;
     }
     let domain = relative(&owner);
-    if let Some(set) = before {
+    let seen = match (before, now_set) {
+        // Somebody asks in an empty moment and remembers that there is no mail here
+        // (RFC 2308: for the zone's negative time to live).
+        (Some(_), None) => {
+            let negative = world.zones.get(&apex).map_or(0, |z| z.minimum);
+            Some(Seen { side: None, until: after(world.now, i64::from(negative)) })
+        }
         // Somebody asked just before and keeps the old set for its whole life.
-        let seen = Seen { side: side_of(world, &set.values), until: after(world.now, i64::from(set.ttl)) };
+        (Some(set), _) => Some(Seen { side: side_of(world, &set.values), until: after(world.now, i64::from(set.ttl)) }),
+        (None, _) => None,
+    };
+    if let Some(seen) = seen {
         world.post.seen.insert(domain.clone(), seen);
     }
     forget_routes(world);

@@ -20,7 +20,10 @@ pub fn lost(world: &World) -> Vec<Broken> {
         let now = world.zones.values().find_map(|z| z.sets.get(&key)).map(|s| s.values.as_slice()).unwrap_or_default();
         let gone: Vec<&str> = first.values.iter().filter(|v| !now.contains(v)).map(String::as_str).collect();
         if !business(name, kind) && !gone.is_empty() {
-            found.push(broken("record-lost", format!("{kind} of {} no longer holds {}", relative(name), gone.join(", "))));
+            found.push(broken(
+                "record-lost",
+                format!("{kind} of {} no longer holds {}", relative(name), gone.join(", ")),
+            ));
         }
     }
     found

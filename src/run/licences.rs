@@ -50,7 +50,8 @@ impl Product {
 
     /// Whether the mailbox plans work for somebody.
     fn works_for(&self, user: &CloudUser) -> bool {
-        user.licence(&self.sku).is_some_and(|held| plant::is(Plant::PlansOff) || !self.plans.iter().any(|p| held.off.contains(p)))
+        user.licence(&self.sku)
+            .is_some_and(|held| plant::is(Plant::PlansOff) || !self.plans.iter().any(|p| held.off.contains(p)))
     }
 }
 

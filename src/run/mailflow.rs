@@ -168,6 +168,7 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
     let mut sets = Vec::new();
     let mut settled = Vec::new();
     let mut slowest = 0;
+    let domains = if plant::is(Plant::MxOfFirstDomain) { &domains[..1] } else { domains };
     for domain in domains {
         let wanted = routing::wanted(domain, &service_records(session, domain).await?);
         let found = session.services().dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
@@ -213,7 +214,7 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
     // Also what a run that was broken off lowered: resolvers keep the old copy for
     // as long as it said, whoever waits.
     let longest = sets.iter().map(|(domain, _)| old_copies(session, domain)).max().unwrap_or(0).max(slowest);
-    if longest > 0 {
+    if longest > 0 && !plant::is(Plant::TtlUnwaited) {
         let wake = session.now() + SignedDuration::from_secs(i64::from(longest));
         session.note(What::Waiting { reason: "copies with the old time to live to run out".into(), until: wake });
         session.clock().sleep_until(wake).await?;

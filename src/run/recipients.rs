@@ -11,7 +11,8 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::session::Session;
-use crate::base::{Failure, Kind, Result, plant};
+use crate::base::plant::{self, Plant};
+use crate::base::{Failure, Kind, Result};
 use crate::migration::against::InCloud;
 use crate::migration::conversion::CloudMailbox;
 use crate::services::directory::Scope;
@@ -293,7 +294,10 @@ fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser
             recipient_type: recipient_type(&id),
             id,
             upn: text("userPrincipalName"),
-            proxies: list("proxyAddresses").iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(),
+            proxies: match plant::is(Plant::PeopleBySignIn) {
+                true => vec![format!("smtp:{}", text("userPrincipalName"))],
+                false => list("proxyAddresses").iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(),
+            },
             licensed: !licences.is_empty(),
             usage_location: text("usageLocation"),
             conflicts: list("onPremisesProvisioningErrors")

@@ -213,8 +213,11 @@ pub async fn ttl_of(session: &Session, name: &str, kind: RecordType) -> Result<O
     Ok(session.services().dns.lookup(name, kind, Ask::Authority).await?.map(|s| s.ttl))
 }
 
+/// Seconds for which some resolvers keep a copy, whatever the zone says.
+const STUBBORN: u32 = 900;
+
 /// Waits until every resolver of the profile shows the values; at most
-/// `at_most` seconds and five minutes.
+/// `at_most` seconds, or a quarter of an hour, and five minutes.
 ///
 /// # Errors
 /// `timeout` with the resolvers that still show something else.
@@ -223,7 +226,7 @@ pub async fn agreed(session: &Session, name: &str, kind: RecordType, values: &[S
     let sorted = RecordSet::new(name, kind, 0, values.to_vec()).values;
     let lagging = std::sync::Mutex::new(Vec::new());
     let pause = SignedDuration::from_secs(60);
-    let limit = SignedDuration::from_secs(i64::from(at_most) + 300);
+    let limit = SignedDuration::from_secs(i64::from(at_most.max(STUBBORN)) + 300);
     let done = until(session, pause, limit, || async {
         let mut behind = Vec::new();
         for resolver in &resolvers {

@@ -152,7 +152,10 @@ impl Exchange {
         let mut body = invoke::request_body(cmdlet, params);
         #[cfg(test)]
         planted(&mut body, params);
-        if verb == Verb::Write && !plant::is(Plant::ConfirmLeftOut) && !params.iter().any(|(name, _)| name.eq_ignore_ascii_case("confirm")) {
+        if verb == Verb::Write
+            && !plant::is(Plant::ConfirmLeftOut)
+            && !params.iter().any(|(name, _)| name.eq_ignore_ascii_case("confirm"))
+        {
             body["CmdletInput"]["Parameters"]["Confirm"] = Value::Bool(false);
         }
         let target = ["Identity", "Name", "BatchId", "EmailAddress"]
@@ -426,7 +429,9 @@ fn planted(body: &mut Value, params: &Params) {
     let given = &mut body["CmdletInput"]["Parameters"];
     for (name, value) in params {
         match value {
-            Param::Bytes(bytes) if plant::is(Plant::CsvAsBase64) => given[name] = crate::wire::guid::base64(bytes).into(),
+            Param::Bytes(bytes) if plant::is(Plant::CsvAsBase64) => {
+                given[name] = crate::wire::guid::base64(bytes).into()
+            }
             Param::Bool(_) if name == "Confirm" && plant::is(Plant::ConfirmLeftOut) => {
                 given.as_object_mut().map(|map| map.shift_remove(name));
             }
