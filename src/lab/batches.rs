@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::index::{cloud_user, old_object, place};
 use super::world::{Batch, Due, Fate, Mailbox, MigrationRow, Recipient, after};
-use super::{World, licences, mail, post, sync};
+use super::{World, incidents, licences, mail, post, sync};
 use crate::wire::attributes::{address_key, primary_smtp};
 use crate::wire::guid::Guid;
 
@@ -33,6 +33,8 @@ const TIMEOUT: i64 = 5 * 3600;
 
 const NO_CLOUD_USER: &str = "A valid primary e-mail address couldn't be found in the cloud-based service.";
 const NO_CONNECTION: &str = "MigrationPermanentException: Couldn't connect to the source mailbox.";
+const SILENT: &str = "SyncTimeoutException: Email migration failed for this user because no email could be downloaded for 5 hours, 0 minutes.";
+const NO_SIGN_IN: &str = "Microsoft Exchange couldn't sign in to the user's on-premises account.";
 
 /// Whether a row's state is one that ends a start.
 fn at_rest(status: &str) -> bool {
@@ -62,6 +64,9 @@ pub fn begin(world: &mut World, name: &str) {
     batch.status = "Starting".into();
     let title = batch.name.clone();
     world.event(&title, "batch_started", format!("{} rows", begun.len()));
+    if first {
+        incidents::batch_started(world);
+    }
     for address in &begun {
         let title = title.clone();
         world.history.entry(address_key(address)).or_default().batch = title;
@@ -258,6 +263,9 @@ fn provision(world: &mut World, batch: &str, address: &str) {
         next(world, batch, address, wait);
         return;
     }
+    if let Some(Fate::TargetDenied(text)) = world.company.fates.get(address).cloned() {
+        return fail(world, batch, address, &text);
+    }
     write_target(world, user, &key, address);
     let endpoint = endpoint_of(world, batch);
     let number = world
@@ -334,6 +342,8 @@ fn write_target(world: &mut World, user: Guid, key: &str, address: &str) {
 /// Gives free connections to rows that wait.
 fn pump(world: &mut World, endpoint: &str) {
     let at_once = world.tenant.endpoints.get(endpoint).map_or(AT_ONCE, |e| e.at_once.max(1));
+    // The old server has the last word on how many sessions it bears.
+    let at_once = world.company.sessions.map_or(at_once, |most| at_once.min(most.max(1)));
     loop {
         let Some(slots) = world.slots.get_mut(endpoint) else { return };
         if slots.running.len() as u64 >= at_once {
@@ -392,20 +402,28 @@ fn copy(world: &mut World, batch: &str, address: &str, attempts: u64) {
     let Some(done) = found else {
         return fail(world, batch, address, NO_CLOUD_USER);
     };
+    if incidents::password_is_out(world) {
+        return fail(world, batch, address, NO_SIGN_IN);
+    }
+    if incidents::unreachable_until(world).is_some() {
+        return silent(world, batch, address, attempts, SILENT);
+    }
     // Some get stuck half-way, most of them for good.
     let stuck = match world.company.fates.get(address) {
         Some(Fate::CopyFails(text)) if !cured(world, address, attempts) => Some(text.clone()),
         _ => None,
     };
     if let Some(text) = stuck.filter(|_| done >= part * (TICKS / 2)) {
-        let silent = world.attempts.insert(format!("silent\0{address}"), attempts) == Some(attempts);
-        if text.starts_with("SyncTimeoutException") && !silent {
-            // The five silent hours before the service gives up.
-            return next(world, batch, address, TIMEOUT);
+        if text.starts_with("SyncTimeoutException") {
+            return silent(world, batch, address, attempts, &text);
         }
         return fail(world, batch, address, &text);
     }
     let done = (done + part).min(items);
+    let unreadable = world.company.unreadable.get(address).copied().unwrap_or_default();
+    if let Some(row) = row_mut(world, batch, address) {
+        row.skipped_items = unreadable;
+    }
     with_mailbox(world, address, |mailbox| mailbox.items = done);
     if let Some(row) = row_mut(world, batch, address) {
         row.synced_items = done;
@@ -414,6 +432,12 @@ fn copy(world: &mut World, batch: &str, address: &str, attempts: u64) {
         return next(world, batch, address, tick(items, bytes));
     }
     finish(world, batch, address);
+}
+
+/// A copy that gets nothing: five silent hours, then the service gives up.
+fn silent(world: &mut World, batch: &str, address: &str, attempts: u64, text: &str) {
+    let waited = world.attempts.insert(format!("silent\0{address}"), attempts) == Some(attempts);
+    if waited { fail(world, batch, address, text) } else { next(world, batch, address, TIMEOUT) }
 }
 
 /// A quarter of the copies that fail get through at the second try.

@@ -12,14 +12,31 @@ use crate::wire::attributes::{Entry, POLICY_EXCLUSION, dn_key};
 use crate::wire::dns::{RecordSet, absolute};
 use crate::wire::guid::Guid;
 
-/// A sample company.
+/// A sample company; a calm one is tidy, so that a test sees what it looks for.
 pub fn company(make: usize, faults: Faults) -> World {
     seeded(7, make, faults)
 }
 
 /// A sample company of another seed.
 pub fn seeded(seed: u64, make: usize, faults: Faults) -> World {
-    company::build(&Options { seed, faults, list: None, make }).expect("a sample company can be built")
+    let options = Options { seed, faults, list: None, make };
+    // Authoritative is the stricter half of the delivery table.
+    let draft = if faults == Faults::None { company::tidy(&options) } else { company::draft(&options) };
+    let mut draft = draft.expect("a sample company can be built");
+    for domain in draft.world.tenant.domains.values_mut() {
+        domain.domain_type = "Authoritative".into();
+    }
+    draft.begin()
+}
+
+/// A calm sample company whose first person has one mess beside.
+pub fn troubled(make: usize, name: &str) -> World {
+    let options = Options { seed: 7, faults: Faults::None, list: None, make };
+    let mut draft = company::tidy(&options).expect("a sample company can be built");
+    let mess = super::mess::all().find(|m| m.name == name).expect("the mess is in the table");
+    let person = draft.people.first().cloned().expect("there is somebody");
+    super::mess::lay(&mut draft.world, mess, &person);
+    draft.begin()
 }
 
 /// Lets some hours pass.
@@ -200,6 +217,9 @@ pub fn migrate(world: &mut World, at_most: usize) {
         let name = format!("wave-{number:02}");
         batch(world, &name, wave);
         run(world, &name);
+        if world.tenant.batches[&name].rows.iter().any(|r| r.status == "Failed") {
+            run(world, &name);
+        }
         let failed: BTreeSet<String> = world.tenant.batches[&name]
             .rows
             .iter()
@@ -213,7 +233,10 @@ pub fn migrate(world: &mut World, at_most: usize) {
         for address in &failed {
             let place = super::index::place(world, address).expect("it came from the list");
             let forwarded = world.directory[&world.index.names[place]].entry.has("targetAddress");
-            if forwarded {
+            let user = user_of(world, place).and_then(|id| world.tenant.users.get(&id));
+            let open = user.is_some_and(|u| matches!(u.recipient, Recipient::Mailbox(_)));
+            let home = world.directory[&world.index.names[place]].entry.has("homeMDB");
+            if home && (forwarded || open) {
                 release(world, address);
             }
         }

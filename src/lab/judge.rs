@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use hickory_proto::rr::RecordType;
 
 use super::rules::{self, Case, broken};
-use super::{World, mail, post, records, tenancy};
+use super::{World, mail, mess, post, records, tenancy};
 use crate::wire::dns::{absolute, relative};
 use crate::wire::lab::{Broken, Outcome, Probes, Proof, Row};
 
@@ -22,7 +22,7 @@ pub fn proof(world: &World) -> Proof {
     if moved {
         names(world, &mut all);
     }
-    for batch in world.tenant.batches.values().filter(|b| b.status != "Removing") {
+    for batch in world.tenant.batches.values().filter(|b| b.status != "Removing" && b.created >= world.began) {
         all.push(broken("batch-left", format!("{} is still listed as {}", batch.name, batch.status)));
     }
     let lost: u64 = rows.iter().zip(0..).map(|(row, place)| lost(world, place, row.outcome, &row.broken).0).sum();
@@ -52,6 +52,7 @@ pub fn proof(world: &World) -> Proof {
         hours_apart_total: total(|r| r.hours_apart),
         hours_without_old_mail_total: total(|r| r.hours_without_old_mail),
         invented: world.invented,
+        messes: mess::told(world),
         rows,
         ..Proof::default()
     }
@@ -97,10 +98,14 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
     let key = address.to_lowercase();
     let history = world.history.get(&key).cloned().unwrap_or_default();
     let home = case.entry.has("homeMDB");
-    let target = case.entry.has("targetAddress");
+    // A forwarding that was there before is somebody else's.
+    let target = case.entry.has("targetAddress") && !case.same("targetAddress");
     let mailbox = case.mailbox();
     let filled = mailbox.is_some_and(|m| m.filled.is_some());
+    let had_none = !case.baseline.has("homeMDB");
     let (mut found, meant) = match (home, target, filled) {
+        // Converted by somebody before the migration: nothing was to be moved.
+        _ if had_none => (rules::untouched(&case), Outcome::Whole),
         (false, _, _) | (true, true, true) => (rules::moved(&case), Outcome::Moved),
         (true, true, false) => {
             let seen = mailbox
@@ -154,6 +159,9 @@ fn lost(world: &World, place: usize, outcome: Outcome, found: &[Broken]) -> (u64
     let entry = world.index.names.get(place).and_then(|k| world.directory.get(k)).map(|o| &o.entry);
     let home = entry.is_some_and(|e| e.has("homeMDB"));
     let target = entry.is_some_and(|e| e.has("targetAddress"));
+    if !world.baseline.get(&world.company.list.get(place).map(|a| a.to_lowercase()).unwrap_or_default()).is_some_and(|b| b.has("homeMDB")) {
+        return post::astray(world, place, true);
+    }
     match (outcome, home, target) {
         (Outcome::Moved, ..) | (_, false, _) => post::astray(world, place, true),
         (Outcome::Whole, ..) | (_, true, false) => post::astray(world, place, false),
@@ -205,6 +213,7 @@ fn probes(world: &World, lost: u64) -> Probes {
         delivered_cloud: post.delivered_cloud,
         lost,
         lost_sample: post.lost.iter().map(line).collect(),
+        returned_as_before: post.returned_as_before,
         ..Probes::default()
     }
 }

@@ -215,7 +215,7 @@ fn a_conversion_before_the_copy_ended_is_seen() {
 
 #[test]
 fn a_failed_row_left_forwarded_is_seen() {
-    let mut world = drive::company(1, Faults::Usual);
+    let mut world = drive::troubled(1, "copy-timeout");
     drive::prepare(&mut world);
     let address = first(&world);
     drive::batch(&mut world, "wave", &[address]);
@@ -229,7 +229,7 @@ fn a_failed_row_left_forwarded_is_seen() {
 
 #[test]
 fn a_released_row_with_its_cloud_mailbox_open_is_seen() {
-    let mut world = drive::company(1, Faults::Usual);
+    let mut world = drive::troubled(1, "copy-timeout");
     drive::prepare(&mut world);
     let address = first(&world);
     drive::batch(&mut world, "wave", std::slice::from_ref(&address));
@@ -242,7 +242,7 @@ fn a_released_row_with_its_cloud_mailbox_open_is_seen() {
 
 #[test]
 fn a_release_without_an_address_change_leaves_the_external_address_behind() {
-    let mut world = drive::company(1, Faults::Usual);
+    let mut world = drive::troubled(1, "copy-timeout");
     drive::prepare(&mut world);
     let address = first(&world);
     drive::batch(&mut world, "wave", std::slice::from_ref(&address));

@@ -76,6 +76,13 @@ pub fn prepare(world: &mut World) {
     let sets = world.zones.values().flat_map(|z| z.sets.iter().map(|(k, s)| (k.clone(), s.clone())));
     world.post.published = sets.collect();
     world.post.first = world.post.published.clone();
+    for who in 0..world.company.list.len() {
+        let refused = [Sender::Outside, Sender::Colleague, Sender::Cloud]
+            .map(|sender| matches!(landing(world, who, sender), Landing::Lost(_)));
+        if let Some(drawer) = world.post.people.get_mut(who) {
+            drawer.refused = refused;
+        }
+    }
 }
 
 /// Where an MX set leads: to the lowest preference of a host that the lab knows.

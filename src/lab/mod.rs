@@ -5,15 +5,18 @@
 //! itself.
 
 pub mod batches;
+pub mod beforehand;
 pub mod company;
 pub mod delivery;
 pub mod directory;
 pub mod faults;
 pub mod file;
 pub mod history;
+pub mod incidents;
 pub mod index;
 pub mod judge;
 pub mod licences;
+pub mod mess;
 pub mod mail;
 pub mod names;
 pub mod people;
@@ -24,7 +27,6 @@ pub mod serve;
 pub mod sync;
 pub mod tenancy;
 pub mod time;
-pub mod trouble;
 pub mod world;
 
 #[cfg(test)]

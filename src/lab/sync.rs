@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::index::{cloud_user, place_of, smtp_keys};
 use super::world::{AdObject, CloudUser, Due, Recipient, after};
-use super::{World, company, index, mail, tenancy};
+use super::{World, company, incidents, index, mail, tenancy};
 use crate::wire::attributes::{Entry, Proxy, address_key, domain_of, primary_smtp};
 use crate::wire::guid::{Guid, anchor};
 
@@ -30,7 +30,9 @@ pub fn anchor_of(object: &AdObject) -> String {
 
 /// One cycle of the schedule; the next follows by itself.
 pub fn cycle(world: &mut World) {
-    run(world);
+    if !incidents::synchronization_stands(world) {
+        run(world);
+    }
     let next = after(world.now, CYCLE);
     world.later(next, "synchronization", Due::Sync);
 }
@@ -90,7 +92,8 @@ pub fn forward(world: &mut World, id: Guid) {
 /// Brings one directory object (`dn_key`) to the tenant.
 pub fn object(world: &mut World, key: &str) {
     let Some(ad) = world.directory.get(key) else { return };
-    if !in_scope(&ad.entry) {
+    let filtered = |(name, value): &(String, String)| ad.entry.text(name).is_some_and(|v| v.eq_ignore_ascii_case(value));
+    if !in_scope(&ad.entry) || world.company.filter.as_ref().is_some_and(filtered) {
         return;
     }
     let image = Image::of(ad);
@@ -177,7 +180,8 @@ struct Image {
 impl Image {
     fn of(ad: &AdObject) -> Image {
         let entry = &ad.entry;
-        let alias = entry.text("mailNickname").unwrap_or_default();
+        // Blanks are no part of an address, and the cloud leaves them out of an alias.
+        let alias = entry.text("mailNickname").unwrap_or_default().replace(' ', "");
         let mut shadow = entry.texts("proxyAddresses");
         shadow.sort();
         let exchange = !alias.is_empty();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::world::Due;
-use super::{World, batches, licences, mail, sync};
+use super::{World, batches, incidents, licences, mail, sync};
 use crate::wire::guid::hex;
 use crate::wire::lab::{Digest, Event};
 
@@ -37,6 +37,7 @@ fn happen(world: &mut World, due: Due) {
         Due::Retry(id) => mail::retry(world, &id),
         Due::BatchGone(batch) => batches::gone(world, &batch),
         Due::BatchIdle(batch) => batches::idle(world, &batch),
+        Due::Helpdesk => incidents::helpdesk(world),
     }
 }
 

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 pub use super::history::{History, Slots};
+use super::incidents::Incidents;
 use super::index::Index;
 use super::post::Post;
 use crate::wire::attributes::Entry;
@@ -121,6 +122,55 @@ pub struct Company {
     pub fates: BTreeMap<String, Fate>,
     /// Usage locations that a company file gives (empty: none), by `dn_key`.
     pub locations: BTreeMap<String, String>,
+    /// What the tenant has of people before anything happens, by address in
+    /// lower case.
+    pub beforehand: BTreeMap<String, Beforehand>,
+    /// Attribute and value that keep an object out of synchronization.
+    pub filter: Option<(String, String)>,
+    /// Most sessions that the old server allows at a time.
+    pub sessions: Option<u64>,
+    /// Items of a mailbox that can't be copied, by address in lower case.
+    pub unreadable: BTreeMap<String, u64>,
+    /// X.500 names of a former life that nobody kept, by address in lower case.
+    pub former: BTreeMap<String, String>,
+    /// Who is in a batch of an earlier try.
+    pub earlier_batch: BTreeSet<String>,
+    /// What happens at a time of its own.
+    pub incidents: Incidents,
+    /// Domains outside that publish p=reject.
+    pub strict_senders: Vec<String>,
+    /// Senders outside whose messages are larger than the old connector allows.
+    pub large_senders: Vec<String>,
+    /// The old gateway refuses own-domain senders from outside.
+    pub refuses_own_domain: bool,
+    /// Domain of which there is a forgotten copy of the zone inside.
+    pub inside_zone: Option<String>,
+    /// Devices that send to the old server by its address.
+    pub devices: Vec<String>,
+    /// What is untidy: name of the mess → whom it concerns.
+    pub messes: BTreeMap<String, Vec<String>>,
+}
+
+/// What the tenant has of a person before anything happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beforehand {
+    /// A licence, and no mailbox as long as the Exchange GUID is synchronized.
+    Licensed,
+    /// A licence and a mailbox of its own.
+    Mailbox,
+}
+
+/// A user in the tenant's recycle bin.
+#[derive(Clone, Debug)]
+pub struct DeletedUser {
+    /// Object id.
+    pub id: Guid,
+    /// userPrincipalName before the deletion.
+    pub upn: String,
+    /// displayName.
+    pub name: String,
+    /// When it was deleted.
+    pub deleted: Timestamp,
 }
 
 /// A right on somebody's mailbox.
@@ -141,6 +191,8 @@ pub enum Fate {
     CopyFails(String),
     /// Nothing is provisioned; the text is the service's.
     ProvisioningFails(String),
+    /// The mailbox is made, but TargetAddress can't be written.
+    TargetDenied(String),
 }
 
 /// One object of Active Directory.
@@ -187,6 +239,8 @@ pub struct Tenant {
     pub tokens: BTreeMap<String, (String, Timestamp)>,
     /// Batch names that are still taken after a removal, and until when.
     pub removed_names: BTreeMap<String, Timestamp>,
+    /// Users in the recycle bin.
+    pub deleted: Vec<DeletedUser>,
 }
 
 /// A domain of the tenant.
@@ -467,6 +521,8 @@ pub enum Due {
     BatchGone(String),
     /// A batch may have been idle for so long that the service stops it.
     BatchIdle(String),
+    /// The help desk edits somebody.
+    Helpdesk,
 }
 
 /// A moment some seconds after another; the end of time if there is none.

@@ -265,6 +265,8 @@ pub struct Row {
     pub status: String,
     /// ErrorSummary.
     pub error: String,
+    /// SkippedItemCount: too large or broken, and not in the cloud.
+    pub skipped: u64,
 }
 
 impl Row {
@@ -299,6 +301,7 @@ async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
             address: text_of(get(r, "Identity")),
             status: text_of(get(r, "Status")),
             error: text_of(get(r, "ErrorSummary")),
+            skipped: number_of(get(r, "SkippedItemCount")).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
         })
         .collect())
 }

@@ -30,6 +30,11 @@ use crate::wire::autodiscover::Answer;
 /// LDAP modifies in flight; a domain controller takes them one by one anyway.
 const AT_ONCE: usize = 8;
 
+/// Replication inside a site takes seconds, between sites 15 minutes and more.
+const REPLICATION: SignedDuration = SignedDuration::from_mins(20);
+/// How often the old server is asked again.
+const ASK_AGAIN: usize = 3;
+
 /// What is done to the directory objects.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -213,7 +218,15 @@ async fn prove_outside(session: &Session, outcomes: &[Outcome]) {
         return;
     };
     let host = &session.profile().source.rpc_proxy;
-    let (message, hint) = match session.services().probes.autodiscover(host, address, None).await {
+    let mut answer = session.services().probes.autodiscover(host, address, None).await;
+    // The old server may ask a domain controller that hears of it later.
+    for _ in 0..ASK_AGAIN {
+        if !matches!(answer, Ok(Answer::Settings { .. })) || session.clock().sleep(REPLICATION).await.is_err() {
+            break;
+        }
+        answer = session.services().probes.autodiscover(host, address, None).await;
+    }
+    let (message, hint) = match answer {
         Ok(Answer::RedirectAddr(to)) if !to.eq_ignore_ascii_case(address) => return,
         Ok(Answer::RedirectAddr(_)) => (
             format!("Autodiscover on {host} sends {address} back to the same address"),
@@ -290,7 +303,7 @@ pub async fn release(
         // Also where nothing was written now: a run that was broken off may have
         // written it a moment ago, and the cloud doesn't know yet.
         if !cycle_after(session, taken_back).await? {
-            return Err(Failure::new(Kind::Timeout, "no synchronization has run for three hours")
+            return Err(Failure::new(Kind::Timeout, "no synchronization has run for a day")
                 .during("graph", "GET /organization")
                 .hint("start a cycle by hand, then run again: what was taken back stays taken back"));
         }

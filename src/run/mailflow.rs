@@ -76,8 +76,31 @@ pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> R
             "forwarded mail arrives as from a stranger: SPF of the old server decides, and RejectDirectSend would refuse it",
         );
     }
+    let (everybody, cloud) = clock.both(recipients::everybody(session), recipients::cloud(session)).await?;
+    let mut at_home: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for person in everybody.iter().map(OnPremises::of).filter(|p| p.has_mailbox && !p.system) {
+        at_home.entry(domain_of(&person.address)).or_default().push(person.address);
+    }
     for domain in domains {
-        let sample = sample_of(session, domain).await?;
+        let people = at_home.get(&domain.to_lowercase()).map_or(&[][..], Vec::as_slice);
+        let known = |a: &&String| cloud.person(a).is_some_and(|p| !p.facts.recipient_type.is_empty());
+        let unknown: Vec<&String> = people.iter().filter(|a| !known(a)).collect();
+        let relayed = accepted.rows.iter().any(|r| {
+            text_of(get(r, "DomainName")).eq_ignore_ascii_case(domain)
+                && text_of(get(r, "DomainType")).eq_ignore_ascii_case("InternalRelay")
+        });
+        if let Some(first) = unknown.first().filter(|_| !relayed) {
+            report.error(
+                domain,
+                format!(
+                    "{} of {domain} unknown to the cloud, {first} first: once MX points to the cloud, mail to them comes back (550 5.4.1)",
+                    plural(unknown.len(), "person is", "people are")
+                ),
+                "bring them into the scope of synchronization, or make the accepted domain an internal relay until everybody is there (Set-AcceptedDomain -DomainType InternalRelay)",
+            );
+        }
+        // Somebody whom both sides should know.
+        let sample = people.iter().filter(|a| known(a)).min().cloned();
         let old = session.profile().source.smtp.clone();
         probe(session, &mut report, &old, domain, sample.as_deref()).await;
         if let Some(host) = cloud_host(session, domain).await? {
@@ -135,17 +158,6 @@ async fn probe(session: &Session, report: &mut Report, host: &str, domain: &str,
         ),
         Err(failure) => report.failed(domain, &format!("{host} was not reached"), &failure),
     }
-}
-
-/// Somebody of a domain who has a mailbox on premises.
-async fn sample_of(session: &Session, domain: &str) -> Result<Option<String>> {
-    let all = recipients::everybody(session).await?;
-    Ok(all
-        .iter()
-        .map(OnPremises::of)
-        .filter(|p| p.has_mailbox && domain_of(&p.address) == domain.to_lowercase())
-        .map(|p| p.address)
-        .min())
 }
 
 async fn service_records(session: &Session, domain: &str) -> Result<Vec<serde_json::Value>> {

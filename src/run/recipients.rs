@@ -65,7 +65,8 @@ const FILTER: usize = 100;
 pub async fn everybody(session: &Session) -> Result<Vec<Entry>> {
     let directory = &session.services().directory;
     let base = directory.base().await?;
-    let filter = "(&(objectCategory=person)(objectClass=user)(proxyAddresses=*))";
+    // Contacts and groups, too: one of them may hold a person's address.
+    let filter = "(proxyAddresses=*)";
     directory.search(&base, Scope::Subtree, filter, ATTRIBUTES).await
 }
 

@@ -65,6 +65,9 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
     if !checked.done.is_empty() {
         report.info("", format!("{} already", plural(checked.done.len(), "mailbox has moved", "mailboxes have moved")));
     }
+    for one in &checked.warned {
+        report.warning(&one.address, format!("{}: {}", one.address, one.reason), &one.remedy);
+    }
     let mut halfway: Vec<Aside> = Vec::new();
     let mut shared: BTreeMap<&str, Vec<Aside>> = BTreeMap::new();
     for fault in checked.aside {

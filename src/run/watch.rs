@@ -12,6 +12,7 @@ use super::batches::{Batch, Row, State, batch_named, rows_of};
 use super::journal::Kind as EventKind;
 use super::narrate::What;
 use super::recipients;
+use super::report::plural;
 use super::session::Session;
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
@@ -98,6 +99,18 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
             state.provisioned.insert(key.clone());
         }
         if row.is_synced() {
+            if row.skipped > 0 {
+                session.note(What::Finding {
+                    severity: "warning".into(),
+                    target: row.address.clone(),
+                    message: format!(
+                        "{} of {} not copied: too large (over 150 MB) or broken",
+                        plural(usize::try_from(row.skipped).unwrap_or(usize::MAX), "item was", "items were"),
+                        row.address
+                    ),
+                    hint: "export them from the old mailbox before its store purges it (30 days after the conversion)".into(),
+                });
+            }
             state.synced.insert(key);
         } else {
             let why = if row.error.is_empty() { format!("the service says {}", row.status) } else { row.error.clone() };

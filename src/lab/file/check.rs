@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::place::join;
 use super::read::{Fault, nearest};
-use super::{BASE64, CompanyFile, Kind, Organization, Person, VERSION, dn, surroundings};
+use super::{BASE64, CompanyFile, Kind, Organization, Person, VERSION, dn, mess, surroundings};
 use crate::lab::company::{sound, sound_host};
 use crate::wire::attributes::{Proxy, attribute, dn_key, domain_of};
 use crate::wire::guid::{Guid, unbase64};
@@ -45,6 +45,7 @@ pub(super) fn faults(file: &CompanyFile) -> Vec<Fault> {
     check.rights();
     surroundings::tenant(&mut check);
     surroundings::zones(&mut check);
+    mess::check(&mut check);
     check.out
 }
 

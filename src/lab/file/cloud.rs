@@ -8,6 +8,7 @@ use super::load::{guid, number};
 use super::{CompanyFile, Recipient};
 use crate::lab::world::{Connector, Mailbox, Sku};
 use crate::lab::{World, tenancy};
+use crate::wire::attributes::primary_smtp;
 use crate::wire::dns::{RecordSet, absolute, data, relative, text};
 use crate::wire::guid::Guid;
 
@@ -98,6 +99,7 @@ fn users(world: &mut World, own: &super::Tenant) -> u64 {
         }
         if let Some(proxies) = &facts.proxies {
             user.proxies.clone_from(proxies);
+            user.mail = primary_smtp(proxies).unwrap_or(user.mail);
         }
         if let Some(legacy) = &facts.legacy_dn {
             legacy.clone_into(&mut user.legacy_dn);

@@ -11,7 +11,7 @@ use super::{BASE64, Breaks, CompanyFile, Kind, Person as Facts, Right, check, cl
 use crate::lab::company::{self, Draft};
 use crate::lab::directory::{self, Person};
 use crate::lab::world::{Fate, Permission};
-use crate::lab::{Faults, Options, World, people, tenancy, trouble};
+use crate::lab::{Faults, Options, World, mess, people, tenancy};
 use crate::wire::attributes::{Entry, dn_key, escape_dn, split_dn};
 use crate::wire::guid::{Guid, unbase64};
 
@@ -55,6 +55,9 @@ pub fn draft(file: &CompanyFile, seed: u64, faults: Faults) -> Result<Draft, Str
     given += cloud::tenant(&mut world, file);
     tenancy::zones(&mut world);
     given += cloud::zones(&mut world, file);
+    if let Some(untidy) = &file.mess {
+        super::mess::lay(&mut world, untidy);
+    }
     match &file.faults {
         Some(rows) => {
             for row in rows {
@@ -62,6 +65,7 @@ pub fn draft(file: &CompanyFile, seed: u64, faults: Faults) -> Result<Draft, Str
                 let fate = match breaks {
                     Breaks::Copy => Fate::CopyFails(text.clone()),
                     Breaks::Provisioning => Fate::ProvisioningFails(text.clone()),
+                    Breaks::Target => Fate::TargetDenied(text.clone()),
                 };
                 world.company.fates.insert(address.to_lowercase(), fate);
             }
@@ -70,7 +74,7 @@ pub fn draft(file: &CompanyFile, seed: u64, faults: Faults) -> Result<Draft, Str
             let by_address: BTreeMap<&str, &Person> = people.iter().map(|p| (p.address.as_str(), p)).collect();
             let rows: Vec<Person> =
                 world.company.list.iter().filter_map(|a| by_address.get(a.as_str()).map(|p| (*p).clone())).collect();
-            trouble::deal(&mut world, &rows);
+            mess::lay_left(&mut world, &rows);
         }
         None => {}
     }

@@ -12,6 +12,7 @@ mod check;
 mod cloud;
 mod dn;
 pub mod load;
+pub mod mess;
 mod place;
 pub mod read;
 mod surroundings;
@@ -65,6 +66,9 @@ pub struct CompanyFile {
     /// lab deals out no trouble of its own among the rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faults: Option<Vec<RowFault>>,
+    /// What else is untidy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mess: Option<mess::Untidy>,
 }
 
 /// The organization.
@@ -423,6 +427,8 @@ pub enum Breaks {
     Copy,
     /// Before anything is made in the cloud.
     Provisioning,
+    /// After the cloud mailbox was made: TargetAddress can't be written.
+    Target,
 }
 
 /// A row that fails.

@@ -50,6 +50,7 @@ pub fn file(draft: &Draft) -> CompanyFile {
                 right: Some(if p.full { Right::FullAccess } else { Right::SendAs }),
             })
             .collect(),
+        mess: super::mess::of(world),
         faults: draft.dealt.then(|| company.fates.iter().map(|(address, fate)| row_fault(address, fate)).collect()),
     }
 }
@@ -58,6 +59,7 @@ fn row_fault(address: &str, fate: &Fate) -> RowFault {
     let (breaks, text) = match fate {
         Fate::CopyFails(text) => (Breaks::Copy, text),
         Fate::ProvisioningFails(text) => (Breaks::Provisioning, text),
+        Fate::TargetDenied(text) => (Breaks::Target, text),
     };
     RowFault { address: Some(address.to_owned()), breaks: Some(breaks), text: Some(text.clone()) }
 }
@@ -293,6 +295,7 @@ pub fn text(file: &CompanyFile) -> String {
     if let Some(faults) = &file.faults {
         lines(&mut out, "faults", faults);
     }
+    whole(&mut out, "mess", &file.mess);
     out.push_str("\n}\n");
     out
 }
