@@ -92,7 +92,11 @@ impl Seen {
         if found.is_empty() {
             found.push(format!("{} moved, {} left whole", self.rows.0, self.rows.1));
         }
-        Some(format!("exit {} for {}: {}", self.exit, control.exit, found.join("; ")))
+        let exit = match self.exit == control.exit {
+            true => format!("exit {}", self.exit),
+            false => format!("exit {} instead of {}", self.exit, control.exit),
+        };
+        Some(format!("{exit}: {}", found.join("; ")))
     }
 }
 

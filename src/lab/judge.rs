@@ -159,7 +159,11 @@ fn lost(world: &World, place: usize, outcome: Outcome, found: &[Broken]) -> (u64
     let entry = world.index.names.get(place).and_then(|k| world.directory.get(k)).map(|o| &o.entry);
     let home = entry.is_some_and(|e| e.has("homeMDB"));
     let target = entry.is_some_and(|e| e.has("targetAddress"));
-    if !world.baseline.get(&world.company.list.get(place).map(|a| a.to_lowercase()).unwrap_or_default()).is_some_and(|b| b.has("homeMDB")) {
+    if !world
+        .baseline
+        .get(&world.company.list.get(place).map(|a| a.to_lowercase()).unwrap_or_default())
+        .is_some_and(|b| b.has("homeMDB"))
+    {
         return post::astray(world, place, true);
     }
     match (outcome, home, target) {

@@ -92,7 +92,8 @@ pub fn forward(world: &mut World, id: Guid) {
 /// Brings one directory object (`dn_key`) to the tenant.
 pub fn object(world: &mut World, key: &str) {
     let Some(ad) = world.directory.get(key) else { return };
-    let filtered = |(name, value): &(String, String)| ad.entry.text(name).is_some_and(|v| v.eq_ignore_ascii_case(value));
+    let filtered =
+        |(name, value): &(String, String)| ad.entry.text(name).is_some_and(|v| v.eq_ignore_ascii_case(value));
     if !in_scope(&ad.entry) || world.company.filter.as_ref().is_some_and(filtered) {
         return;
     }

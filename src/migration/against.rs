@@ -527,7 +527,8 @@ impl Judge<'_> {
                 // The service takes a mailbox that is there (documented after an
                 // earlier try; otherwise unconfirmed), and a row that it refuses
                 // can be given back. Left alone, the person would have two for good.
-                let text = "the cloud has a mailbox for the person that no batch has made; the old one is copied into it";
+                let text =
+                    "the cloud has a mailbox for the person that no batch has made; the old one is copied into it";
                 self.warn(SECOND_MAILBOX, text.to_owned());
             }
         } else if kind.is_empty() {

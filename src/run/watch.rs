@@ -108,7 +108,8 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
                         plural(usize::try_from(row.skipped).unwrap_or(usize::MAX), "item was", "items were"),
                         row.address
                     ),
-                    hint: "export them from the old mailbox before its store purges it (30 days after the conversion)".into(),
+                    hint: "export them from the old mailbox before its store purges it (30 days after the conversion)"
+                        .into(),
                 });
             }
             state.synced.insert(key);

@@ -162,7 +162,8 @@ pub(super) fn lay(world: &mut World, untidy: &Untidy) {
     let spelled: BTreeMap<String, String> = world.company.list.iter().map(|a| (lower(a), a.clone())).collect();
     let deleted = untidy.deleted_users.iter().filter_map(|d| {
         let upn = d.address.clone()?;
-        let id = d.id.as_deref().and_then(Guid::parse).unwrap_or_else(|| world.guid("deleted-user", &upn.to_lowercase()));
+        let id =
+            d.id.as_deref().and_then(Guid::parse).unwrap_or_else(|| world.guid("deleted-user", &upn.to_lowercase()));
         Some(DeletedUser { id, upn, name: d.name.clone(), deleted: after(world.began, -9 * 86_400) })
     });
     world.tenant.deleted = deleted.collect();
@@ -213,15 +214,16 @@ pub(super) fn check(check: &mut Check<'_>) {
     for (address, count) in &untidy.unreadable {
         check.number(&format!("mess.unreadable.{address}"), Some(*count), 1, 1_000_000);
     }
-    if let Some(filter) = untidy.filter.as_ref().filter(|f| !f.split_once('=').is_some_and(|(n, v)| !n.is_empty() && !v.is_empty())) {
+    if let Some(filter) =
+        untidy.filter.as_ref().filter(|f| !f.split_once('=').is_some_and(|(n, v)| !n.is_empty() && !v.is_empty()))
+    {
         let remedy = "write attribute=value: extensionAttribute15=NoSync";
         check.fault("mess.filter", "field", format!("`{filter}` is no attribute and value"), remedy);
     }
     check.number("mess.sessions", untidy.sessions, 1, 10_000);
     check.number("mess.replica_lag_minutes", untidy.replica_lag_minutes, 0, 7 * 24 * 60);
     check.number("mess.certificate_in_batch", untidy.certificate_in_batch, 1, 1_000);
-    for (name, span) in
-        [("synchronization_stops", untidy.synchronization_stops), ("password_out", untidy.password_out)]
+    for (name, span) in [("synchronization_stops", untidy.synchronization_stops), ("password_out", untidy.password_out)]
     {
         if let Some(span) = span.filter(|s| s.until <= s.from) {
             let said = format!("the time ends at {}, before it begins", span.until);

@@ -48,9 +48,13 @@ fn same(one: World, two: World) {
 
 #[test]
 fn the_sample_is_a_company_file() {
-    for (seed, make, faults) in
-        [(77_086, 14, Faults::None), (1, 1, Faults::None), (1, 60, Faults::None), (7, 300, Faults::Usual), (3, 450, Faults::None)]
-    {
+    for (seed, make, faults) in [
+        (77_086, 14, Faults::None),
+        (1, 1, Faults::None),
+        (1, 60, Faults::None),
+        (7, 300, Faults::Usual),
+        (3, 450, Faults::None),
+    ] {
         let draft = sample(seed, make, faults);
         let reread = again(&draft, seed, faults);
         same(draft.begin(), reread.begin());

@@ -4,9 +4,9 @@ use hickory_proto::rr::RecordType;
 use jiff::Timestamp;
 
 use super::{Becomes, Lay, Mess};
+use crate::lab::World;
 use crate::lab::directory::{self, Person};
 use crate::lab::world::after;
-use crate::lab::World;
 use crate::wire::attributes::dn_key;
 use crate::wire::dns::{RecordSet, absolute};
 

@@ -132,7 +132,8 @@ pub(super) const MESSES: &[Mess] = &[
         "treats the attribute as bytes",
         |w, p| {
             let choice = w.choose("text-guid", &p.address.to_lowercase(), 0);
-            let bytes: Vec<u8> = (0..16u32).map(|n| b'A' + u8::try_from(choice.rotate_left(n * 4) % 26).unwrap_or(0)).collect();
+            let bytes: Vec<u8> =
+                (0..16u32).map(|n| b'A' + u8::try_from(choice.rotate_left(n * 4) % 26).unwrap_or(0)).collect();
             edit(w, p, |e| e.set("msExchMailboxGuid", vec![bytes]));
         },
     ),
@@ -195,8 +196,10 @@ fn shared_2003(world: &mut World, person: &Person) {
 fn forwarding(world: &mut World, person: &Person) {
     let base = directory::base(world);
     let common = format!("{} (private)", person.account);
-    let mut entry =
-        directory::plain(format!("CN={common},OU=Contacts,{base}"), &["top", "person", "organizationalPerson", "contact"]);
+    let mut entry = directory::plain(
+        format!("CN={common},OU=Contacts,{base}"),
+        &["top", "person", "organizationalPerson", "contact"],
+    );
     let outside = format!("{}@private.example", person.account.to_lowercase());
     entry.set_text("displayName", &format!("{} (private)", person.display));
     entry.set_text("mail", &outside);

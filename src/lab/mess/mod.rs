@@ -76,11 +76,8 @@ fn untidy(rows: usize) -> usize {
 
 /// Places of a list in the order in which mess is dealt out.
 fn order(world: &World, people: &[Person]) -> Vec<usize> {
-    let mut order: Vec<(u64, usize)> = people
-        .iter()
-        .enumerate()
-        .map(|(i, p)| (world.choose("trouble", &p.address.to_lowercase(), 0), i))
-        .collect();
+    let mut order: Vec<(u64, usize)> =
+        people.iter().enumerate().map(|(i, p)| (world.choose("trouble", &p.address.to_lowercase(), 0), i)).collect();
     order.sort_unstable();
     order.into_iter().map(|(_, i)| i).collect()
 }

@@ -18,7 +18,9 @@ pub fn page() -> String {
     ];
     for (becomes, heading) in parts {
         out.push_str(&format!("\n## {heading}\n\n"));
-        out.push_str("| name | what it is | where it shows | what the standard script does |\n| --- | --- | --- | --- |\n");
+        out.push_str(
+            "| name | what it is | where it shows | what the standard script does |\n| --- | --- | --- | --- |\n",
+        );
         for mess in all().filter(|m| m.becomes == becomes) {
             out.push_str(&format!("| `{}` | {} | {} | {} |\n", mess.name, mess.about, mess.wire, mess.script));
         }

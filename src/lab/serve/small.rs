@@ -63,7 +63,7 @@ pub fn of(people: &[&str]) -> World {
         last_sync: began(),
         tokens: BTreeMap::new(),
         removed_names: BTreeMap::new(),
-            deleted: Vec::new(),
+        deleted: Vec::new(),
     };
     // Whatever else a world has comes from a company of one; nobody of it stays.
     let one = Options { seed: 7, faults: Faults::None, list: Some(vec!["nobody@contoso.test".into()]), make: 0 };
