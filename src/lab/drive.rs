@@ -162,6 +162,8 @@ pub fn release(world: &mut World, address: &str) {
     let id = user(world, address);
     if matches!(world.tenant.users[&id].recipient, Recipient::Mailbox(_)) {
         licence(world, address);
+        // The cloud must know before the mailbox gives way.
+        hours(world, 1);
         carry_home(world, address);
         licences::assign(world, id, &[], &[tenancy::ENTERPRISEPACK]).expect("the licence is held");
     }

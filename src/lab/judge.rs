@@ -10,7 +10,7 @@ use hickory_proto::rr::RecordType;
 
 use super::history::History;
 use super::rules::{self, Case, broken};
-use super::{World, mail, mess, post, tenancy, work};
+use super::{World, mail, mess, post, records, tenancy, work};
 use crate::wire::dns::{absolute, relative};
 use crate::wire::lab::{Broken, Outcome, Probes, Proof, Row};
 
@@ -19,7 +19,7 @@ pub fn proof(world: &World) -> Proof {
     let repeated = repeated(world);
     let rows: Vec<Row> = (0..world.company.list.len()).map(|place| judge(world, place, &repeated)).collect();
     let moved = rows.iter().any(|r| r.outcome == Outcome::Moved || converted(world, &r.address));
-    let mut all = Vec::new();
+    let mut all = records::lost(world);
     if moved {
         names(world, &mut all);
     }

@@ -173,6 +173,9 @@ fn disconnect(world: &mut World, user: Guid) {
     world.later(at, &name, Due::Purge(user));
     if let Some(place) = place_of(world, user) {
         mail::touch(world, place);
+        // A colleague in the cloud writes at this very moment: outside the mail
+        // user shows as the last synchronization left it.
+        mail::around_change(world, place, mail::Sender::Cloud);
     }
 }
 

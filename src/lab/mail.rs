@@ -75,6 +75,7 @@ pub fn prepare(world: &mut World) {
     world.post.people = vec![Drawer::default(); world.company.list.len()];
     let sets = world.zones.values().flat_map(|z| z.sets.iter().map(|(k, s)| (k.clone(), s.clone())));
     world.post.published = sets.collect();
+    world.post.first = world.post.published.clone();
     for who in 0..world.company.list.len() {
         let refused = [Sender::Outside, Sender::Colleague, Sender::Cloud]
             .map(|sender| matches!(landing(world, who, sender), Landing::Lost(_)));
@@ -371,9 +372,18 @@ pub fn zone_changed(world: &mut World, zone: &str, name: &str, kind: &str) {
         return;
     }
     let domain = relative(&owner);
-    if let Some(set) = before {
+    let seen = match (before, now_set) {
+        // Somebody asks in an empty moment and remembers that there is no mail here
+        // (RFC 2308: for the zone's negative time to live).
+        (Some(_), None) => {
+            let negative = world.zones.get(&apex).map_or(0, |z| z.minimum);
+            Some(Seen { side: None, until: after(world.now, i64::from(negative)) })
+        }
         // Somebody asked just before and keeps the old set for its whole life.
-        let seen = Seen { side: side_of(world, &set.values), until: after(world.now, i64::from(set.ttl)) };
+        (Some(set), _) => Some(Seen { side: side_of(world, &set.values), until: after(world.now, i64::from(set.ttl)) }),
+        (None, _) => None,
+    };
+    if let Some(seen) = seen {
         world.post.seen.insert(domain.clone(), seen);
     }
     forget_routes(world);

@@ -21,6 +21,7 @@ pub mod mess;
 pub mod names;
 pub mod people;
 pub mod post;
+pub mod records;
 pub mod rules;
 pub mod serve;
 pub mod sync;

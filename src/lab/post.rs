@@ -38,6 +38,8 @@ pub struct Post {
     pub seen: std::collections::BTreeMap<String, Seen>,
     /// Record sets as last published: (name, type) → set.
     pub published: std::collections::BTreeMap<(String, String), crate::wire::dns::RecordSet>,
+    /// Record sets as they were at the beginning.
+    pub first: std::collections::BTreeMap<(String, String), crate::wire::dns::RecordSet>,
     /// What the routes remembered below were computed from.
     pub routing: u64,
 }

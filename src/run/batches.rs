@@ -16,6 +16,7 @@ use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients;
 use super::report::plural;
 use super::session::Session;
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::list::{Mailboxes, ROWS_PER_FILE};
 use crate::wire::attributes::{Entry, address_key};
@@ -166,7 +167,7 @@ impl Change for CreateBatch<'_> {
         let params: Params = vec![
             ("Name".into(), Param::from(self.name)),
             ("SourceEndpoint".into(), Param::from(self.endpoint.as_str())),
-            ("CSVData".into(), Param::Bytes(self.mailboxes.to_csv(true))),
+            ("CSVData".into(), Param::Bytes(planted_csv(self.mailboxes.to_csv(true)))),
         ];
         session.services().exchange.invoke("New-MigrationBatch", params).await.map(|_| ())
     }
@@ -207,7 +208,7 @@ pub async fn ensure(session: &Arc<Session>, name: &str, mailboxes: &Mailboxes, o
         recipients::some(session, &mailboxes.addresses(), &["proxyAddresses", "homeMDB", "targetAddress"]).await?;
     let has_moved =
         |address: &str| people.get(&address_key(address)).is_some_and(|e| !e.has("homeMDB") && e.has("targetAddress"));
-    let rest = mailboxes.filter(|row| !has_moved(row.address()));
+    let rest = mailboxes.filter(|row| plant::is(Plant::MovedAgain) || !has_moved(row.address()));
     if rest.is_empty() {
         step.end("all moved already");
         return Ok(finished("Completed"));
@@ -241,6 +242,9 @@ fn given_back(
     rest: &Mailboxes,
     people: &BTreeMap<String, Entry>,
 ) -> Option<Vec<(String, String)>> {
+    if plant::is(Plant::ReleasesForgotten) {
+        return None;
+    }
     let memory = session.memory();
     rest.iter()
         .map(|row| {
@@ -250,6 +254,15 @@ fn given_back(
         })
         .collect()
 }
+
+/// The list as it is sent, with the mistake that a test has planted.
+fn planted_csv(csv: Vec<u8>) -> Vec<u8> {
+    if !plant::is(Plant::CsvHeader) {
+        return csv;
+    }
+    String::from_utf8_lossy(&csv).replacen("EmailAddress", "Email", 1).into_bytes()
+}
+
 /// One row of a batch as the service tells it.
 pub struct Row {
     /// Address.
@@ -267,6 +280,7 @@ impl Row {
         ["Synced", "Completed", "CompletedWithWarnings", "IncrementalSynced"]
             .iter()
             .any(|s| self.status.eq_ignore_ascii_case(s))
+            || (plant::is(Plant::FailedTakenForSynced) && self.status.eq_ignore_ascii_case("Failed"))
     }
 }
 

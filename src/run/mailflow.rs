@@ -13,6 +13,7 @@ use super::recipients::{self, until};
 use super::report::{Report, plural};
 use super::session::Session;
 use super::zones::{SwapSets, Target, Wanted, agreed, ttl_of};
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::against::OnPremises;
 use crate::migration::routing;
@@ -164,7 +165,7 @@ async fn service_records(session: &Session, domain: &str) -> Result<Vec<serde_js
 }
 
 /// Where the tenant wants a domain's mail; asked, never built from the name.
-async fn cloud_host(session: &Session, domain: &str) -> Result<Option<String>> {
+pub(super) async fn cloud_host(session: &Session, domain: &str) -> Result<Option<String>> {
     let wanted = routing::wanted(domain, &service_records(session, domain).await?);
     Ok(wanted.mx.first().map(|value| relative(routing::mx_host(value))))
 }
@@ -179,6 +180,7 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
     let mut sets = Vec::new();
     let mut settled = Vec::new();
     let mut slowest = 0;
+    let domains = if plant::is(Plant::MxOfFirstDomain) { &domains[..1] } else { domains };
     for domain in domains {
         let wanted = routing::wanted(domain, &service_records(session, domain).await?);
         let found = session.services().dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
@@ -199,7 +201,9 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
         {
             slowest = slowest.max(ttl);
         }
-        sets.push((domain.clone(), switch.wanted));
+        let beside = if plant::is(Plant::MxAppended) { current } else { Vec::new() };
+        let values: Vec<String> = switch.wanted.into_iter().chain(beside).collect();
+        sets.push((domain.clone(), values));
     }
     // A run that was broken off after its change has not seen the resolvers agree.
     for (domain, values) in &settled {
@@ -222,7 +226,7 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
     // Also what a run that was broken off lowered: resolvers keep the old copy for
     // as long as it said, whoever waits.
     let longest = sets.iter().map(|(domain, _)| old_copies(session, domain)).max().unwrap_or(0).max(slowest);
-    if longest > 0 {
+    if longest > 0 && !plant::is(Plant::TtlUnwaited) {
         let wake = session.now() + SignedDuration::from_secs(i64::from(longest));
         session.note(What::Waiting { reason: "copies with the old time to live to run out".into(), until: wake });
         session.clock().sleep_until(wake).await?;
@@ -398,7 +402,9 @@ async fn arrives(session: &Session, report: &mut Report, host: &str, domain: &st
 /// Those of DNS and the gate.
 pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String]) -> Result<bool> {
     let step = session.step("autodiscover::set", domains.join(", "));
-    let value = absolute(&session.profile().cloud.autodiscover);
+    let at_tenant = format!("autodiscover.{}", session.profile().tenant.initial_domain);
+    let name = if plant::is(Plant::AutodiscoverElsewhere) { &at_tenant } else { &session.profile().cloud.autodiscover };
+    let value = absolute(name);
     let swap = SwapSets {
         operation: "autodiscover::set",
         sets: domains

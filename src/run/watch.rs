@@ -14,6 +14,7 @@ use super::narrate::What;
 use super::recipients;
 use super::report::plural;
 use super::session::Session;
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::wire::attributes::address_key;
 use crate::wire::invoke::{get, number_of, text_of};
@@ -76,6 +77,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
                     break (status, rows, true);
                 }
             }
+            _ if plant::is(Plant::WatchEndsEarly) => break (status, rows_of(session, name).await?, true),
             "stopped" => break (status, rows_of(session, name).await?, true),
             "corrupted" => {
                 return Err(Failure::new(Kind::Refused, format!("the batch {name} is corrupted"))
