@@ -16,7 +16,7 @@ use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients;
 use super::report::plural;
 use super::session::Session;
-use crate::base::{Failure, Kind, Result};
+use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::list::{Mailboxes, ROWS_PER_FILE};
 use crate::wire::attributes::{Entry, address_key};
 use crate::wire::invoke::{Param, Params, get, number_of, text_of};
@@ -252,6 +252,10 @@ pub struct Row {
     pub status: String,
     /// ErrorSummary.
     pub error: String,
+    /// Name of its batch.
+    pub batch: String,
+    /// LastSuccessfulSyncTime; the service writes 1601 for never.
+    pub synced_at: Option<Timestamp>,
 }
 
 impl Row {
@@ -285,18 +289,22 @@ async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
             address: text_of(get(r, "Identity")),
             status: text_of(get(r, "Status")),
             error: text_of(get(r, "ErrorSummary")),
+            batch: text_of(get(r, "BatchId")),
+            synced_at: text_of(get(r, "LastSuccessfulSyncTime"))
+                .parse()
+                .ok()
+                .filter(|t: &Timestamp| *t > Timestamp::UNIX_EPOCH),
         })
         .collect())
 }
 
-/// What a migration user's status says about its copy, by address; everybody
-/// whom a batch holds.
+/// Migration users by address: everybody whom a batch holds.
 ///
 /// # Errors
 /// Those of Exchange.
-pub async fn copied(session: &Session) -> Result<BTreeMap<String, bool>> {
+pub async fn everybody(session: &Session) -> Result<BTreeMap<String, Row>> {
     let rows = rows_where(session, Vec::new()).await?;
-    Ok(rows.into_iter().map(|r| (address_key(&r.address), r.is_synced())).collect())
+    Ok(rows.into_iter().map(|r| (address_key(&r.address), r)).collect())
 }
 
 pub(super) async fn batch_named(session: &Session, name: &str) -> Result<Option<Value>> {
