@@ -249,9 +249,7 @@ pub async fn convert(session: &Arc<Session>, mailboxes: &Mailboxes, force: &Forc
     let outcomes = reshape(session, Way::Convert, mailboxes.addresses(), force, &step).await?;
     let changed = outcomes.iter().filter(|o| o.changed).count();
     let refused: Vec<&Failure> = outcomes.iter().filter_map(|o| o.result.as_ref().err()).collect();
-    for failure in &refused {
-        session.note(What::Warned { text: failure.message.clone(), hint: failure.hint.clone().unwrap_or_default() });
-    }
+    warn_refused(session, &refused);
     prove_outside(session, &outcomes).await;
     let already = outcomes.len() - changed - refused.len();
     let mut parts = vec![format!("{changed} converted")];
@@ -263,6 +261,30 @@ pub async fn convert(session: &Arc<Session>, mailboxes: &Mailboxes, force: &Forc
     }
     step.end(parts.join(", "));
     Ok(outcomes)
+}
+
+/// Says who was left as they are. Those whom the guard holds back are one line,
+/// for a wave comes too late as a whole.
+fn warn_refused(session: &Session, refused: &[&Failure]) {
+    let by_guard = |f: &&Failure| f.operation.as_deref() == Some(rules::CONVERSION.name);
+    let late: Vec<&Failure> = refused.iter().copied().filter(by_guard).collect();
+    let warn = |text: String, failure: &Failure| {
+        session.note(What::Warned { text, hint: failure.hint.clone().unwrap_or_default() });
+    };
+    for failure in refused.iter().filter(|f| late.len() < 2 || !by_guard(f)) {
+        warn(failure.message.clone(), failure);
+    }
+    if let [first, _, ..] = late[..] {
+        let who: Vec<String> = late.iter().filter_map(|f| f.target.clone()).collect();
+        let text = format!(
+            "{} were left as they are by the guard `{}`: {}: {}",
+            plural(late.len(), "mailbox", "mailboxes"),
+            rules::CONVERSION.name,
+            rules::CONVERSION.title,
+            rules::names(&who)
+        );
+        warn(text, first);
+    }
 }
 
 /// Asks the old server's Autodiscover for one of those who were converted. It
