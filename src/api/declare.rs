@@ -453,9 +453,7 @@ impl Call<'_> {
         match options.force {
             Some(reason) => Force::because(&self.name, &reason),
             // `()` would say "by force" and not why.
-            None if self.has(i) && self.map(i)?.contains_key("force") => {
-                Force::because(&self.name, "")
-            }
+            None if self.has(i) && self.map(i)?.contains_key("force") => Force::because(&self.name, ""),
             None => Ok(Force::none()),
         }
     }

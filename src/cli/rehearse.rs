@@ -145,7 +145,9 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
         );
     }
     if args.force.is_some() && !keeper.notes().iter().any(|n| matches!(n.what, What::Forced { .. })) {
-        context.ui.warning("no guard objected, so --force passed none", Some("leave it out: the script needs no force"));
+        context
+            .ui
+            .warning("no guard objected, so --force passed none", Some("leave it out: the script needs no force"));
     }
     runtime.block_on(lab.stop());
     logged?;

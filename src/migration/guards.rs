@@ -228,7 +228,11 @@ pub fn autodiscover(domain: &str, source: &str, unmoved: &[String]) -> Option<Ob
     }
     let text = format!(
         "{} not moved yet: {}",
-        of(unmoved.len(), &format!("mailbox of the list in {domain} is"), &format!("mailboxes of the list in {domain} are")),
+        of(
+            unmoved.len(),
+            &format!("mailbox of the list in {domain} is"),
+            &format!("mailboxes of the list in {domain} are")
+        ),
         names(unmoved)
     );
     objection(&AUTODISCOVER, domain, text)

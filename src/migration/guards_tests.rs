@@ -78,7 +78,11 @@ fn the_next_start_waits_for_licences() {
     assert_eq!(start("wave-02", &[]), None);
     let objection = start("wave-02", &people(2)).expect("two have none");
     assert_eq!((objection.target.as_str(), objection.guard.name), ("wave-02", "start-before-licences"));
-    assert!(objection.text.starts_with("2 cloud mailboxes of earlier waves are without a licence: "), "{}", objection.text);
+    assert!(
+        objection.text.starts_with("2 cloud mailboxes of earlier waves are without a licence: "),
+        "{}",
+        objection.text
+    );
 }
 
 #[test]

@@ -55,7 +55,7 @@ pub(super) fn refusal(objection: &Objection) -> Failure {
     let guard = objection.guard;
     Failure::new(
         Kind::Conflict,
-        format!("the guard `{}` holds {} back: {}", guard.name, guard.primitive, objection.text),
+        format!("the guard `{}` holds `{}` back: {}", guard.name, guard.primitive, objection.text),
     )
     .during("guard", guard.name)
     .on(&objection.target)
@@ -110,8 +110,7 @@ pub(super) fn pass(session: &Session, force: &Force, objections: &[Objection]) -
 pub(super) async fn before_mx(session: &Session, domains: &[&str], force: &Force) -> Result<()> {
     let reply = session.services().exchange.invoke("Get-OutboundConnector", Vec::new()).await?;
     let connectors: Vec<Connector> = reply.rows.iter().map(Connector::of).collect();
-    let without: Vec<&str> =
-        domains.iter().copied().filter(|d| !connectors.iter().any(|c| c.leads_home(d))).collect();
+    let without: Vec<&str> = domains.iter().copied().filter(|d| !connectors.iter().any(|c| c.leads_home(d))).collect();
     if without.is_empty() {
         return Ok(());
     }

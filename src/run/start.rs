@@ -118,7 +118,8 @@ pub async fn start(session: &Arc<Session>, batch: &Batch, force: &Force) -> Resu
     if !again {
         keep_images(session, batch.mailboxes()).await?;
     }
-    let outcome = one(gate::pass(session, &StartBatch { batch, again, force, asked: AtomicBool::new(false) }, None).await?)?;
+    let outcome =
+        one(gate::pass(session, &StartBatch { batch, again, force, asked: AtomicBool::new(false) }, None).await?)?;
     step.end(if outcome.changed { "new mail goes to the cloud from now on" } else { "was started already" });
     Ok(outcome.changed)
 }
