@@ -105,3 +105,17 @@ fn four_days_are_four_days() {
     let said = conversion("a@contoso.test", copied, after(7 * 86_400), 4).expect("a week").text;
     assert!(said.starts_with("its copy ended 7 days ago") && said.contains("at most 4"), "{said}");
 }
+
+#[test]
+fn the_document_says_of_each_guard_what_the_table_says() {
+    let document = include_str!("../../docs/guards.md");
+    let mut sections: Vec<String> = document.split("\n## `").skip(1).map(|s| format!("## `{s}")).collect();
+    assert_eq!(sections.len(), GUARDS.len(), "a section for each guard and no other");
+    for guard in GUARDS {
+        let expected = format!(
+            "## `{}`\n\n- Stands before: `{}`\n- Lost without it: {}\n- Demands: {}\n- Remedy: {}\n- By force: `{}`\n- Source: {}\n\n",
+            guard.name, guard.primitive, guard.title, guard.demands, guard.remedy, guard.forced, guard.source
+        );
+        assert!(sections.remove(0).starts_with(&expected), "docs/guards.md should say:\n{expected}");
+    }
+}
