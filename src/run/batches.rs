@@ -298,13 +298,24 @@ async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
         .collect())
 }
 
-/// Migration users by address: everybody whom a batch holds.
+/// Migration users by address: everybody whom a batch holds. Of somebody whom
+/// several hold, as after a release, the row of the batch that was started last
+/// counts: what the others say is over.
 ///
 /// # Errors
 /// Those of Exchange.
 pub async fn everybody(session: &Session) -> Result<BTreeMap<String, Row>> {
     let rows = rows_where(session, Vec::new()).await?;
-    Ok(rows.into_iter().map(|r| (address_key(&r.address), r)).collect())
+    let memory = session.memory();
+    let age = |row: &Row| (memory.past.started.get(&row.batch.to_lowercase()).copied(), row.synced_at);
+    let mut latest: BTreeMap<String, Row> = BTreeMap::new();
+    for row in rows {
+        let key = address_key(&row.address);
+        if latest.get(&key).is_none_or(|known| age(known) <= age(&row)) {
+            latest.insert(key, row);
+        }
+    }
+    Ok(latest)
 }
 
 pub(super) async fn batch_named(session: &Session, name: &str) -> Result<Option<Value>> {

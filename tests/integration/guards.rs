@@ -9,7 +9,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{LabProcess, code, folder, lines, run, summary, told};
+use crate::support::{LabProcess, code, folder, lines, out, run, summary, told};
 
 /// Whether the judge sees the work of people: what they do in a mailbox between
 /// its copy and its conversion, and whether their Outlook opens one at all. Until
@@ -206,6 +206,15 @@ fn the_guard_converts_nobody_a_week_after_the_copy() {
     let said = lines(&output).into_iter().filter(|n| n["event"] == "warned").map(|n| n["text"].to_string());
     let said: Vec<String> = said.filter(|t| t.contains("conversion-too-late")).collect();
     assert_eq!(said.len(), 1, "twelve are one line: {said:?}");
+}
+
+#[test]
+fn who_came_too_late_is_released_and_moved_by_another_batch() {
+    let output = rehearse("conversion-too-late-mended.rhai", &["--make", "12"], &[]);
+    assert_eq!(code(&output), 0, "{}", told(&output));
+    assert!(out(&output).contains("12 came too late"), "{}", told(&output));
+    assert!(forced(&output, "conversion-too-late").is_empty());
+    assert_eq!(summary(&output)["mailboxes"]["moved"], 12, "{}", told(&output));
 }
 
 #[test]
