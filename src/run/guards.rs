@@ -310,3 +310,63 @@ pub(super) fn copied_at(session: &Session, address: &str, own: Option<Timestamp>
     let name = if batch.is_empty() { memory.past.batch_of(address).unwrap_or_default() } else { batch };
     own.max(memory.past.copied.get(&name.to_lowercase()).copied())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::Clock;
+    use crate::run::bare::{self, MemoryJournal};
+    use crate::run::narrate::Keeper;
+
+    fn session() -> (Arc<Session>, Arc<Keeper>, Arc<MemoryJournal>, tokio::runtime::Runtime) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+        let (keeper, journal) = (Arc::new(Keeper::default()), Arc::new(MemoryJournal::default()));
+        let session = bare::session(Clock::system(), keeper.clone(), runtime.handle().clone(), journal.clone());
+        (session, keeper, journal, runtime)
+    }
+
+    #[test]
+    fn the_reason_of_the_script_is_stronger_than_that_of_the_command_line() {
+        let (session, keeper, journal, _runtime) = session();
+        let objections: Vec<Objection> =
+            guards::start("wave-02", &["ann@contoso.test".to_owned()]).into_iter().collect();
+        let refused = pass(&session, &Force::none(), &objections).expect_err("nobody gave a reason");
+        assert_eq!((refused.kind, refused.operation.as_deref()), (Kind::Conflict, Some("start-before-licences")));
+        assert!(journal.0.lock().expect("one thread").is_empty() && keeper.notes().is_empty());
+        session.force_guards("what if");
+        pass(&session, &Force::none(), &objections).expect("the command line gave one");
+        pass(&session, &Force::because("start", " ours ").expect("a reason"), &objections)
+            .expect("the script gave one");
+        assert!(pass(&session, &Force::none(), &[]).is_ok());
+        let reasons: Vec<String> = keeper
+            .notes()
+            .into_iter()
+            .filter_map(|n| match n.what {
+                What::Forced { reason, .. } => Some(reason),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons, ["what if", "ours"]);
+        let events = journal.0.lock().expect("one thread");
+        assert!(events.iter().all(|e| e.kind == EventKind::Forced && e.target == "wave-02") && events.len() == 2);
+        assert_eq!(Force::because("start", "\t ").expect_err("it says nothing").kind, Kind::Usage);
+    }
+
+    #[test]
+    fn a_copy_is_over_when_a_watch_saw_its_batch_end_or_when_the_service_says_so() {
+        let (session, ..) = session();
+        let (own, seen): (Timestamp, Timestamp) =
+            ("2026-01-12T09:00:00Z".parse().expect("a time"), "2026-01-13T09:00:00Z".parse().expect("a time"));
+        let at = |own, batch| copied_at(&session, "ann@contoso.test", own, batch);
+        assert_eq!(at(Some(own), "Wave-01"), Some(own), "no watch saw it: the service's own moment");
+        session.memory().past.copied.insert("wave-01".into(), seen);
+        assert_eq!(at(Some(own), "Wave-01"), Some(seen));
+        assert_eq!(at(Some(own), "Wave-02"), Some(own));
+        assert_eq!(at(None, ""), None, "nobody knows");
+        let rows = BTreeSet::from(["ann@contoso.test".to_owned()]);
+        session.memory().past.batches.insert("wave-01".into(), ("wave-01".into(), rows));
+        assert_eq!(at(None, ""), Some(seen), "the batch is gone, the journal knows whose it was");
+    }
+}
