@@ -121,6 +121,17 @@ pub enum What {
         /// Exit code.
         code: u8,
     },
+    /// A guard was passed by force.
+    Forced {
+        /// Name of the guard, `mx-before-settled`.
+        guard: String,
+        /// What it protected: a domain, a batch, a mailbox.
+        target: String,
+        /// What the guard said.
+        text: String,
+        /// Why it was passed, as the script or the command line says.
+        reason: String,
+    },
 }
 
 /// Takes notes. Implementations must be quick and must not fail.

@@ -213,6 +213,13 @@ impl Teller {
                     self.flush(look, &mut lines);
                 }
             }
+            What::Forced { guard, target, text, reason } => {
+                let text = format!("the guard `{guard}` was passed by force: {text} (reason: {reason})");
+                self.findings.add("warning", target, &text, "");
+                if self.open.is_empty() {
+                    self.flush(look, &mut lines);
+                }
+            }
             What::Ended { ok, code } => {
                 self.finish(look, &mut lines);
                 if !look.quiet {

@@ -7,6 +7,7 @@ mod borders;
 mod companies;
 mod examples;
 mod golden;
+mod guards;
 mod messes;
 mod rehearsals;
 mod resumes;
