@@ -1,0 +1,404 @@
+//! The first page: for the customer who signs. One sheet of paper, or the top of
+//! the screen.
+//!
+//! Everything here is bounded (so many points, so many lines of the calendar, so
+//! many names), because what doesn't fit on the sheet is read by nobody; where
+//! something is cut, the page says where the rest stands.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::{class_of, end, escape, rich, section};
+use crate::report::front::{self, Due, Fact, Line};
+use crate::report::story::{Story, Verdict};
+use crate::report::words;
+use crate::wire::lab::Outcome;
+
+/// Open points on the sheet.
+const POINTS: usize = 8;
+/// Reasons for which mailboxes are left behind.
+const REASONS: usize = 5;
+/// Named cases of a count.
+const NAMED: usize = 2;
+/// Letters of a foreign text on the sheet; in full it stands further down.
+const LETTERS: usize = 150;
+
+/// Title, verdict and what it means.
+pub(super) fn header(story: &Story, out: &mut String) {
+    let _ = write!(out, "<header>\n<h1>{}</h1>\n", escape(&story.parts.title));
+    let (head, rest) = front::verdict(story);
+    let _ = writeln!(
+        out,
+        "<p class=\"verdict\"><b class=\"{}\">{}:</b> {}.</p>",
+        class_of(story.verdict),
+        escape(&head),
+        escape(&rest)
+    );
+    let _ = writeln!(out, "<p>{}</p>", meaning(story));
+    facts(story, out);
+    let mut links = vec![("open", "Open points"), ("calendar", "Calendar"), ("mail", "Messages and work")];
+    if story.tally.whole > 0 {
+        links.push(("behind", "Left behind"));
+    }
+    links.extend([
+        ("decision", "Decision"),
+        ("timeline", "Timeline"),
+        ("mailboxes", "Each mailbox"),
+        ("limits", "What this does not prove"),
+    ]);
+    out.push_str("<nav aria-label=\"Contents\"><ul>");
+    for (id, name) in links {
+        let _ = write!(out, "<li><a href=\"#{id}\">{name}</a></li>");
+    }
+    out.push_str("</ul></nav>\n</header>\n");
+}
+
+/// What the verdict means for the reader.
+fn meaning(story: &Story) -> &'static str {
+    match story.verdict {
+        Verdict::Go => {
+            "Every mailbox is wholly in Microsoft 365, with its addresses and its licence; new mail and Outlook find it \
+             there. From the rehearsal’s side nothing stands against a pilot wave."
+        }
+        Verdict::GoWithRowsLeft => {
+            "Every mailbox is wholly on one side. Those that were left behind work as before, in the old system; each has \
+             its reason below, and can go in a later wave when that is mended."
+        }
+        Verdict::NoGo => {
+            "Something is neither wholly in the old system nor wholly in Microsoft 365, or the migration did not come to \
+             its end. What has to be mended first stands at the head of the open points."
+        }
+    }
+}
+
+fn facts(story: &Story, out: &mut String) {
+    let proof = &story.parts.proof;
+    out.push_str("<dl class=\"facts\">\n");
+    let mut fact = |label: &str, class: &str, value: &str, small: &str| {
+        let small = if small.is_empty() { String::new() } else { format!("<small>{}</small>", escape(small)) };
+        let _ =
+            writeln!(out, "<div><dt>{}</dt><dd class=\"{class}\">{}{small}</dd></div>", escape(label), escape(value));
+    };
+    let or = |n: u64, class: &'static str| if n > 0 { class } else { "" };
+    let of = format!("of {}", words::count(story.tally.all()));
+    fact("Moved", or(story.tally.moved, "good"), &words::count(story.tally.moved), &of);
+    fact("Left behind", or(story.tally.whole, "left"), &words::count(story.tally.whole), "whole, in the old system");
+    fact("In between", or(story.tally.broken, "bad"), &words::count(story.tally.broken), "must be none");
+    let probes = &proof.probes;
+    let sent = format!("of {} sent", words::count(probes.sent));
+    fact("Messages lost", or(probes.lost, "bad"), &words::count(probes.lost), &sent);
+    let work = &proof.work;
+    if work.made > 0 || work.lost > 0 {
+        let made = format!("of {} things done", words::count(work.made));
+        fact("Work lost", or(work.lost, "left"), &words::count(work.lost), &made);
+    }
+    if let Some(apart) = story.apart() {
+        let worst = format!("half wait less; worst {}", words::hours(apart.worst));
+        fact("In two mailboxes", "", &words::hours(apart.median), &worst);
+    }
+    if let Some(length) = story.length() {
+        fact("Length", "", &length, "from first to last step");
+    }
+    out.push_str("</dl>\n");
+}
+
+/// The sections of the first page.
+pub(super) fn sections(story: &Story, out: &mut String) {
+    open_points(story, out);
+    calendar(story, out);
+    out.push_str("<div class=\"cols\">\n");
+    notice(story, out);
+    dates(story, out);
+    mail(story, out);
+    behind(story, out);
+    out.push_str("</div>\n");
+    decision(story, out);
+}
+
+fn open_points(story: &Story, out: &mut String) {
+    section(out, "open", "Open points, and who acts");
+    let points = front::points(story);
+    if points.is_empty() {
+        out.push_str("<p>None.</p>\n");
+        end(out);
+        return;
+    }
+    cards(out, "points", "Open points", &["When", "What", "Who acts"]);
+    for point in points.iter().take(POINTS) {
+        let class = match point.due {
+            Due::First | Due::Forced => "bad",
+            Due::Before | Due::Decide => "left",
+            Due::Pilot => "soft",
+        };
+        let who = match point.who.as_str() {
+            "" => String::new(),
+            who => format!(" <span class=\"who\">{}</span>", escape(who)),
+        };
+        row(
+            out,
+            &[
+                ("When", &format!("o {class}"), point.due.words().to_owned()),
+                ("What", "", format!("{}.{who}", rich(point.text.trim_end_matches('.')))),
+                ("Who acts", "", point.owner.words().to_owned()),
+            ],
+        );
+    }
+    out.push_str("</tbody>\n</table>\n");
+    if let Some(more) = points.len().checked_sub(POINTS).filter(|n| *n > 0) {
+        let more = words::counted(more as u64, "point", "points");
+        let _ = writeln!(out, "<p class=\"soft small\">And {more} more, under “Findings and warnings”.</p>");
+    }
+    end(out);
+}
+
+fn calendar(story: &Story, out: &mut String) {
+    section(out, "calendar", "The calendar of the waves");
+    let lines = front::calendar(story);
+    if lines.is_empty() {
+        out.push_str("<p>No wave was started.</p>\n");
+        end(out);
+        return;
+    }
+    let heads = [
+        "Wave",
+        "People",
+        "Notice goes out by",
+        "New mail only in the new mailbox",
+        "Old mail all there",
+        "New Outlook profile",
+    ];
+    cards(out, "waves", "Calendar of the waves", &heads);
+    for line in &lines {
+        let cells = calendar_cells(story, line);
+        let [name, people, notice, started, filled, converted] = cells;
+        row(
+            out,
+            &[
+                (heads[0], "", name),
+                (heads[1], "n", people),
+                (heads[2], "", notice),
+                (heads[3], "", started),
+                (heads[4], "", filled),
+                (heads[5], "", converted),
+            ],
+        );
+    }
+    out.push_str("</tbody>\n</table>\n");
+    out.push_str(
+        "<p class=\"soft small\">A wave is a group of people that moves together. Days and dates are the rehearsal’s; counted \
+         from the first day they hold for whatever start is agreed.</p>\n",
+    );
+    end(out);
+}
+
+fn calendar_cells(story: &Story, line: &Line) -> [String; 6] {
+    let span = |times: Option<(Timestamp, Timestamp)>| match times {
+        Some((from, to)) => between(story, from, to),
+        None => "–".to_owned(),
+    };
+    [
+        escape(&line.name),
+        words::count(line.people),
+        span(line.started.map(|(from, to)| (front::notice_day(from), front::notice_day(to)))),
+        span(line.started),
+        span(line.filled),
+        span(line.converted),
+    ]
+}
+
+/// `day 2, Tue 13 Jan`, or from one to the other.
+fn between(story: &Story, from: Timestamp, to: Timestamp) -> String {
+    let short = |t: Timestamp| t.strftime("%a %-d %b").to_string();
+    // A notice for the first day goes out before it: such a day has no number.
+    let number = |t: Timestamp| front::number(story, t).filter(|n| *n > 0);
+    let (one, other) = (short(from), short(to));
+    if one == other {
+        return match number(from) {
+            Some(n) => format!("<span class=\"day\">day {n}</span> {one}"),
+            None => one,
+        };
+    }
+    match (number(from), number(to)) {
+        (Some(a), Some(b)) => format!("<span class=\"day\">days {a}–{b}</span> {one} – {other}"),
+        _ => format!("{one} – {other}"),
+    }
+}
+
+fn notice(story: &Story, out: &mut String) {
+    section(out, "notice", "What people will notice, and on which day");
+    let waves = front::calendar(story);
+    if waves.is_empty() {
+        out.push_str("<p>Nobody was moved, so nobody notices anything.</p>\n");
+        end(out);
+        return;
+    }
+    let apart = story.apart().map(|h| {
+        format!(
+            " Half of the people spend {} or less between the two, the last of them {}.",
+            words::hours(h.median),
+            words::hours(h.worst)
+        )
+    });
+    let without = story.without_old_mail().map(|h| {
+        format!(
+            " Half of the people have it all within {}, the last of them after {}.",
+            words::hours(h.median),
+            words::hours(h.worst)
+        )
+    });
+    sheet(
+        out,
+        &[
+            ("Before the wave".into(), "A notice says what comes, and what to leave alone until the new mailbox is complete.".into()),
+            (
+                "First day of the wave".into(),
+                format!(
+                    "New mail arrives only in the new mailbox, in the browser. Outlook still shows the old one, and looks like \
+                     a quiet day.{}",
+                    apart.unwrap_or_default()
+                ),
+            ),
+            ("The days after".into(), format!("The old mail follows into the new mailbox.{}", without.unwrap_or_default())),
+            (
+                "Day of the new profile".into(),
+                "The old mailbox no longer opens. Outlook needs a new profile, the phone a new account. The help desk is \
+                 there that day."
+                    .into(),
+            ),
+        ],
+    );
+    end(out);
+}
+
+fn dates(story: &Story, out: &mut String) {
+    section(out, "dates", "Licences, dates and deadlines");
+    let dates = front::dates(story);
+    if dates.is_empty() {
+        out.push_str("<p>None were told.</p>\n");
+    } else {
+        let dates: Vec<(String, String)> =
+            dates.into_iter().map(|(what, when)| (what.to_owned(), escape(&when))).collect();
+        sheet(out, &dates);
+    }
+    end(out);
+}
+
+fn mail(story: &Story, out: &mut String) {
+    section(out, "mail", "Messages and work");
+    let facts: Vec<(String, String)> = front::mail(story).iter().map(|f| (f.label.to_owned(), of_fact(f))).collect();
+    sheet(out, &facts);
+    end(out);
+}
+
+fn of_fact(fact: &Fact) -> String {
+    let class = if fact.bad { " class=\"left\"" } else { "" };
+    let text = if fact.text.is_empty() { String::new() } else { format!(" {}", escape(&fact.text)) };
+    let mut out = format!("<b{class}>{}</b>{text}", escape(&fact.value));
+    let most = if fact.named.len() == NAMED + 1 { NAMED + 1 } else { NAMED };
+    for name in fact.named.iter().take(most) {
+        let _ = write!(out, "<span class=\"who\">{}</span>", escape(&short(name)));
+    }
+    if let Some(more) = fact.named.len().checked_sub(most).filter(|n| *n > 0) {
+        let _ = write!(out, "<span class=\"who\">and {} more, further down</span>", words::count(more as u64));
+    }
+    out
+}
+
+/// Foreign text cut to what the sheet holds.
+fn short(text: &str) -> String {
+    let text = words::clean(text);
+    if text.chars().count() <= LETTERS {
+        return text;
+    }
+    format!("{}…", text.chars().take(LETTERS - 1).collect::<String>().trim_end())
+}
+
+fn behind(story: &Story, out: &mut String) {
+    section(out, "behind", "Who is left behind, and why");
+    let all = front::behind(story);
+    if all.is_empty() {
+        let nobody = story.rows(Outcome::Whole).next().is_none();
+        out.push_str(if nobody { "<p>Nobody.</p>\n" } else { "<p>See below.</p>\n" });
+        end(out);
+        return;
+    }
+    out.push_str("<ul class=\"reasons tight\">\n");
+    for one in all.iter().take(REASONS) {
+        let then = if one.then.is_empty() { String::new() } else { format!(": {}", escape(&one.then)) };
+        let _ = writeln!(
+            out,
+            "<li><span class=\"count\">{}</span>{}. <span class=\"who\">{}</span><span class=\"who\">{}{then}</span></li>",
+            words::count(one.count),
+            rich(short(&words::capital(&one.why)).trim_end_matches('.')),
+            escape(&words::names(&one.who, NAMED)),
+            escape(&words::capital(one.owner.words())),
+        );
+    }
+    out.push_str("</ul>\n");
+    if let Some(rest) = all.get(REASONS..).filter(|r| !r.is_empty()) {
+        let n = rest.iter().map(|b| b.count).sum();
+        let _ = writeln!(
+            out,
+            "<p class=\"soft small\">And {} for other reasons, under “Left whole, and why”.</p>",
+            words::counted(n, "mailbox", "mailboxes")
+        );
+    }
+    end(out);
+}
+
+fn decision(story: &Story, out: &mut String) {
+    section(out, "decision", "Decision");
+    let _ = write!(
+        out,
+        "<p>The rehearsal says: <b class=\"{}\">{}</b>. What it does not prove stands on the last page.</p>\n\
+         <ul class=\"boxes\"><li>Go</li><li>Go, when the open points are closed</li><li>No-go</li></ul>\n<dl class=\"sign\">\n",
+        class_of(story.verdict),
+        escape(&front::verdict(story).0)
+    );
+    for who in ["For the customer", "For the migration"] {
+        let _ = writeln!(
+            out,
+            "<div><dt>{who}</dt><dd><span class=\"line\">Name</span> <span class=\"line\">Date</span> <span class=\"line \
+             long\">Signature</span></dd></div>"
+        );
+    }
+    out.push_str("</dl>\n");
+    end(out);
+}
+
+/// A list of terms; the values are markup already.
+fn sheet(out: &mut String, facts: &[(String, String)]) {
+    out.push_str("<dl class=\"sheet\">\n");
+    for (label, value) in facts {
+        let _ = writeln!(out, "<dt>{}</dt><dd>{value}</dd>", escape(label));
+    }
+    out.push_str("</dl>\n");
+}
+
+/// Begins a table whose rows become cards in a narrow window. The roles are
+/// written out, because a table that is laid out otherwise loses its own.
+fn cards(out: &mut String, class: &str, caption: &str, heads: &[&str]) {
+    let _ = write!(
+        out,
+        "<table class=\"cards {class}\" role=\"table\">\n<caption><span class=\"vh\">{}</span></caption>\n<thead \
+         role=\"rowgroup\"><tr role=\"row\">",
+        escape(caption)
+    );
+    for head in heads {
+        let _ = write!(out, "<th scope=\"col\" role=\"columnheader\">{}</th>", escape(head));
+    }
+    out.push_str("</tr></thead>\n<tbody role=\"rowgroup\">\n");
+}
+
+/// A row of such a table: label, class, markup.
+fn row(out: &mut String, cells: &[(&str, &str, String)]) {
+    out.push_str("<tr role=\"row\">");
+    for (i, (label, class, value)) in cells.iter().enumerate() {
+        let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
+        let (tag, role) = if i == 0 { ("th scope=\"row\"", "rowheader") } else { ("td", "cell") };
+        let close = if i == 0 { "th" } else { "td" };
+        let _ = write!(out, "<{tag} role=\"{role}\"{class} data-label=\"{}\">{value}</{close}>", escape(label));
+    }
+    out.push_str("</tr>\n");
+}
