@@ -39,6 +39,8 @@ pub enum Due {
     Decide,
     /// Tried in the pilot wave.
     Pilot,
+    /// When all waves are through.
+    After,
 }
 
 impl Due {
@@ -50,6 +52,7 @@ impl Due {
             Due::Before => "Before the start",
             Due::Decide => "To decide",
             Due::Pilot => "In the pilot",
+            Due::After => "After the last wave",
         }
     }
 }
@@ -126,12 +129,7 @@ pub fn verdict(story: &Story) -> (String, String) {
         Verdict::Go => ("Go".into(), format!("all {moved} mailboxes moved{mail}")),
         Verdict::GoWithRowsLeft => {
             let left = words::counted(story.tally.whole, "mailbox", "mailboxes");
-            let stays = if story.tally.whole == 1 { "one stays" } else { "the others stay" };
-            let all = words::counted(all, "mailbox", "mailboxes");
-            (
-                format!("Go, with {left} left behind"),
-                format!("{moved} of {all} moved, {stays} whole in the old system{mail}"),
-            )
+            (format!("Go, with {left} left behind"), format!("{moved} of {} moved{mail}", words::count(all)))
         }
         Verdict::NoGo => {
             let rest = story.sentence.split_once(": ").map_or(story.sentence.as_str(), |(_, rest)| rest);
@@ -179,8 +177,7 @@ pub fn points(story: &Story) -> Vec<Point> {
     for approval in story.approvals.iter().filter(|a| a.granted == Some(false)) {
         add(Due::Decide, Owner::Customer, String::new(), format!("Refused in the rehearsal: {}", approval.text));
     }
-    for (owner, group) in findings(story) {
-        let due = if group.severity == "error" { Due::First } else { Due::Before };
+    for (owner, due, group) in findings(story) {
         let times = if group.count > 1 { format!("{} times: ", words::count(group.count)) } else { String::new() };
         let then = if group.hint.is_empty() { String::new() } else { format!("; {}", group.hint) };
         let text = words::capital(&format!("{times}{}{then}", group.message));
@@ -204,9 +201,12 @@ pub fn points(story: &Story) -> Vec<Point> {
     }
     let (made, of) = story.parts.proof.invented;
     if made > 0 && of > 0 {
-        let percent = (made as f64 / of as f64 * 100.0).round();
-        let text =
-            format!("{percent:.0} % of the facts about the company were made up; rehearse again with the real ones");
+        // Never "100 %" while one fact is real.
+        let share = match (made as f64 / of as f64 * 100.0).round().min(99.0) {
+            _ if made >= of => "All".to_owned(),
+            percent => format!("{percent:.0} % of the"),
+        };
+        let text = format!("{share} facts about the company were made up; rehearse again with the real ones");
         add(Due::Before, Owner::Lead, String::new(), text);
     }
     if !story.parts.proof.settings.is_empty() {
@@ -223,17 +223,23 @@ pub fn points(story: &Story) -> Vec<Point> {
 
 /// Findings that ask for something, in plain words, by owner. What concerns a
 /// mailbox that is left behind stands there already.
-fn findings(story: &Story) -> Vec<(Owner, Group)> {
+fn findings(story: &Story) -> Vec<(Owner, Due, Group)> {
     let left: std::collections::BTreeSet<String> =
         story.rows(Outcome::Whole).map(|r| r.address.to_lowercase()).collect();
     let mut open: Vec<(u64, &str)> = Vec::new();
-    let mut by_owner: BTreeMap<Owner, Groups> = BTreeMap::new();
+    let mut sorted: BTreeMap<(Owner, Due), Groups> = BTreeMap::new();
     let mut add = |step: &str, severity: &str, target: &str, message: &str, hint: &str| {
         let (owner, what, then) = match owners::plain(message) {
             Some(plain) => (plain.owner, plain.what, plain.then),
             None => (owners::owner(step, target), message, hint),
         };
-        by_owner.entry(owner).or_default().add(severity, target, what, then);
+        // What the last step finds is in nobody's way before it.
+        let due = match severity {
+            "error" => Due::First,
+            _ if step.starts_with("decommission") => Due::After,
+            _ => Due::Before,
+        };
+        sorted.entry((owner, due)).or_default().add(severity, target, what, then);
     };
     for note in &story.parts.notes {
         let step = open.last().map_or("", |(_, name)| *name);
@@ -249,9 +255,11 @@ fn findings(story: &Story) -> Vec<(Owner, Group)> {
             _ => {}
         }
     }
-    let mut all: Vec<(Owner, Group)> =
-        by_owner.into_iter().flat_map(|(owner, groups)| groups.finish().into_iter().map(move |g| (owner, g))).collect();
-    all.sort_by_key(|(_, g)| (g.severity != "error", std::cmp::Reverse(g.count)));
+    let mut all: Vec<(Owner, Due, Group)> = Vec::new();
+    for ((owner, due), groups) in sorted {
+        all.extend(groups.finish().into_iter().map(|group| (owner, due, group)));
+    }
+    all.sort_by_key(|(_, due, group)| (*due, std::cmp::Reverse(group.count)));
     all
 }
 
@@ -337,44 +345,43 @@ pub fn dates(story: &Story) -> Vec<(&'static str, String)> {
     let first = waves.iter().filter_map(|w| w.started).map(|(t, _)| t).min();
     let last = waves.iter().filter_map(|w| w.converted).map(|(_, t)| t).max();
     if let Some(first) = first {
-        dates.push(("First wave starts", on(story, first)));
+        dates.push(("First wave", on(story, first)));
         let grace = first.saturating_add(SignedDuration::from_hours(24 * GRACE)).unwrap_or(first);
         dates.push((
             "Licences due",
             format!(
-                "{GRACE} days after the start of each wave, the first on {}; then a new mailbox without one is closed",
+                "{GRACE} days after a wave starts, first on {}; without one a new mailbox closes",
                 on(story, grace)
             ),
         ));
     }
     if let Some(last) = last {
-        dates.push(("Last wave in the new Outlook", on(story, last)));
+        dates.push(("Last change-over", on(story, last)));
     }
     let switched = story.ended_step("set_mx");
     if let Some(switched) = switched {
-        dates.push(("Mail from outside goes to Microsoft 365", on(story, switched)));
+        dates.push(("Mail switched over", format!("{}: mail from outside goes direct", on(story, switched))));
     }
-    if let Some(until) =
-        story.settled.or_else(|| switched.and_then(|t| t.checked_add(SignedDuration::from_hours(72)).ok()))
-    {
-        dates.push((
-            "Old connection stays at least until",
-            format!("{}, three days after that switch", on(story, until)),
-        ));
-    }
-    if let Some(removed) = story.ended_step("remove") {
-        dates.push(("Old connection closed", on(story, removed)));
+    let settled = story.settled.or_else(|| switched.and_then(|t| t.checked_add(SignedDuration::from_hours(72)).ok()));
+    let settled = settled.map(|t| format!("has to stay until {}, three days after that", on(story, t)));
+    match (story.ended_step("remove"), settled) {
+        (Some(removed), Some(settled)) => {
+            dates.push(("Old link closed", format!("{}; {settled}", on(story, removed))));
+        }
+        (Some(removed), None) => dates.push(("Old link closed", on(story, removed))),
+        (None, Some(settled)) => dates.push(("Old link", settled)),
+        (None, None) => {}
     }
     if let (Some(one), Some(other)) = (waves.iter().filter_map(|w| w.converted).map(|(t, _)| t).min(), last) {
         let (one, other) = (way_back(one), way_back(other));
         let when = if words::day(one) == words::day(other) {
             on(story, one)
         } else {
-            format!("{} (first wave) to {} (last wave)", on(story, one), on(story, other))
+            format!("{} (first wave) to {} (last)", on(story, one), on(story, other))
         };
         dates.push((
-            "Last day for a way back",
-            format!("{when}: {RETENTION} days after the old mailbox is closed, if the old servers keep to the usual time; look before the first wave"),
+            "Way back until",
+            format!("{when}: old servers usually keep a closed mailbox {RETENTION} days; look before the first wave"),
         ));
     }
     dates
@@ -402,7 +409,7 @@ pub fn mail(story: &Story) -> Vec<Fact> {
     let sent = if none_sent {
         "no trial message was sent".to_owned()
     } else {
-        format!("of {} sent to everybody, day by day", words::counted(probes.sent, "trial message", "trial messages"))
+        format!("of {}", words::counted(probes.sent, "trial message", "trial messages"))
     };
     facts.push(Fact {
         label: "Messages lost",
@@ -412,7 +419,7 @@ pub fn mail(story: &Story) -> Vec<Fact> {
         bad: probes.lost > 0,
     });
     facts.push(Fact {
-        label: "Messages late by hours",
+        label: "Messages late",
         value: counted(probes.delayed),
         text: String::new(),
         named: probes.delayed_sample.clone(),
@@ -427,18 +434,18 @@ pub fn mail(story: &Story) -> Vec<Fact> {
     });
     if probes.returned_as_before > 0 {
         facts.push(Fact {
-            label: "Sent back as before the move",
+            label: "Returned as ever",
             value: words::count(probes.returned_as_before),
-            text: "too large, or for members only: not the move’s doing".into(),
+            text: "too large, or for members only; not by the move".into(),
             named: Vec::new(),
             bad: false,
         });
     }
     if !probes.beside.is_empty() {
         facts.push(Fact {
-            label: "Mail to groups, folders and devices that failed",
+            label: "Lost beside these",
             value: words::count(probes.beside.len() as u64),
-            text: String::new(),
+            text: "to groups, folders or devices".into(),
             named: probes.beside.clone(),
             bad: true,
         });
@@ -466,9 +473,9 @@ pub fn mail(story: &Story) -> Vec<Fact> {
         let named =
             work.hindered.iter().map(|(what, n)| format!("{what}: {}", words::counted(*n, "time", "times"))).collect();
         facts.push(Fact {
-            label: "Hindered for a while",
+            label: "Hindered",
             value: words::counted(sum, "time", "times"),
-            text: "nothing is lost by it".into(),
+            text: "for a while; nothing is lost by it".into(),
             named,
             bad: false,
         });

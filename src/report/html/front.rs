@@ -16,13 +16,11 @@ use crate::report::words;
 use crate::wire::lab::Outcome;
 
 /// Open points on the sheet.
-const POINTS: usize = 8;
+const POINTS: usize = 7;
 /// Reasons for which mailboxes are left behind.
-const REASONS: usize = 5;
+const REASONS: usize = 4;
 /// Named cases of a count.
 const NAMED: usize = 2;
-/// Letters of a foreign text on the sheet; in full it stands further down.
-const LETTERS: usize = 150;
 
 /// Title, verdict and what it means.
 pub(super) fn header(story: &Story, out: &mut String) {
@@ -83,7 +81,7 @@ fn facts(story: &Story, out: &mut String) {
     let or = |n: u64, class: &'static str| if n > 0 { class } else { "" };
     let of = format!("of {}", words::count(story.tally.all()));
     fact("Moved", or(story.tally.moved, "good"), &words::count(story.tally.moved), &of);
-    fact("Left behind", or(story.tally.whole, "left"), &words::count(story.tally.whole), "whole, in the old system");
+    fact("Left behind", or(story.tally.whole, "left"), &words::count(story.tally.whole), "in the old system");
     fact("In between", or(story.tally.broken, "bad"), &words::count(story.tally.broken), "must be none");
     let probes = &proof.probes;
     let sent = format!("of {} sent", words::count(probes.sent));
@@ -94,11 +92,11 @@ fn facts(story: &Story, out: &mut String) {
         fact("Work lost", or(work.lost, "left"), &words::count(work.lost), &made);
     }
     if let Some(apart) = story.apart() {
-        let worst = format!("half wait less; worst {}", words::hours(apart.worst));
+        let worst = format!("median; worst {}", words::hours(apart.worst));
         fact("In two mailboxes", "", &words::hours(apart.median), &worst);
     }
     if let Some(length) = story.length() {
-        fact("Length", "", &length, "from first to last step");
+        fact("Length", "", &length, "first to last step");
     }
     out.push_str("</dl>\n");
 }
@@ -107,8 +105,8 @@ fn facts(story: &Story, out: &mut String) {
 pub(super) fn sections(story: &Story, out: &mut String) {
     open_points(story, out);
     calendar(story, out);
-    out.push_str("<div class=\"cols\">\n");
     notice(story, out);
+    out.push_str("<div class=\"cols\">\n");
     dates(story, out);
     mail(story, out);
     behind(story, out);
@@ -124,12 +122,12 @@ fn open_points(story: &Story, out: &mut String) {
         end(out);
         return;
     }
-    cards(out, "points", "Open points", &["When", "What", "Who acts"]);
+    cards(out, "points", "Open points", &[("", "When"), ("", "What"), ("", "Who acts")]);
     for point in points.iter().take(POINTS) {
         let class = match point.due {
             Due::First | Due::Forced => "bad",
             Due::Before | Due::Decide => "left",
-            Due::Pilot => "soft",
+            Due::Pilot | Due::After => "soft",
         };
         let who = match point.who.as_str() {
             "" => String::new(),
@@ -139,7 +137,7 @@ fn open_points(story: &Story, out: &mut String) {
             out,
             &[
                 ("When", &format!("o {class}"), point.due.words().to_owned()),
-                ("What", "", format!("{}.{who}", rich(point.text.trim_end_matches('.')))),
+                ("What", "", format!("{}.{who}", rich(short(&point.text, 220).trim_end_matches('.')))),
                 ("Who acts", "", point.owner.words().to_owned()),
             ],
         );
@@ -161,33 +159,24 @@ fn calendar(story: &Story, out: &mut String) {
         return;
     }
     let heads = [
-        "Wave",
-        "People",
-        "Notice goes out by",
-        "New mail only in the new mailbox",
-        "Old mail all there",
-        "New Outlook profile",
+        ("", "Wave"),
+        ("n", "People"),
+        ("", "Notice goes out by"),
+        ("", "New mail only in the new mailbox"),
+        ("", "Old mail all there"),
+        ("", "New Outlook profile"),
     ];
     cards(out, "waves", "Calendar of the waves", &heads);
     for line in &lines {
         let cells = calendar_cells(story, line);
-        let [name, people, notice, started, filled, converted] = cells;
-        row(
-            out,
-            &[
-                (heads[0], "", name),
-                (heads[1], "n", people),
-                (heads[2], "", notice),
-                (heads[3], "", started),
-                (heads[4], "", filled),
-                (heads[5], "", converted),
-            ],
-        );
+        let cells: Vec<(&str, &str, String)> =
+            heads.iter().zip(cells).map(|((class, head), cell)| (*head, *class, cell)).collect();
+        row(out, &cells);
     }
     out.push_str("</tbody>\n</table>\n");
     out.push_str(
-        "<p class=\"soft small\">A wave is a group of people that moves together. Days and dates are the rehearsal’s; counted \
-         from the first day they hold for whatever start is agreed.</p>\n",
+        "<p class=\"soft small\">A wave is a group that moves together. Days count from the first day of the rehearsal and hold \
+         for whatever start is agreed.</p>\n",
     );
     end(out);
 }
@@ -207,26 +196,25 @@ fn calendar_cells(story: &Story, line: &Line) -> [String; 6] {
     ]
 }
 
-/// `day 2, Tue 13 Jan`, or from one to the other.
+/// `day 2, Tue 13 Jan`; for the waves of a week `12–15 Jan`.
 fn between(story: &Story, from: Timestamp, to: Timestamp) -> String {
-    let short = |t: Timestamp| t.strftime("%a %-d %b").to_string();
-    // A notice for the first day goes out before it: such a day has no number.
-    let number = |t: Timestamp| front::number(story, t).filter(|n| *n > 0);
-    let (one, other) = (short(from), short(to));
-    if one == other {
-        return match number(from) {
-            Some(n) => format!("<span class=\"day\">day {n}</span> {one}"),
-            None => one,
+    let one = |t: Timestamp| t.strftime("%a %-d %b").to_string();
+    let (first, last) = (one(from), one(to));
+    if first == last {
+        // A notice for the first day goes out before it: such a day has no number.
+        return match front::number(story, from).filter(|n| *n > 0) {
+            Some(n) => format!("<span class=\"day\">day {n}</span> {first}"),
+            None => first,
         };
     }
-    match (number(from), number(to)) {
-        (Some(a), Some(b)) => format!("<span class=\"day\">days {a}–{b}</span> {one} – {other}"),
-        _ => format!("{one} – {other}"),
-    }
+    let same_month = from.strftime("%b").to_string() == to.strftime("%b").to_string();
+    let begin = from.strftime(if same_month { "%-d" } else { "%-d %b " }).to_string();
+    let end = to.strftime(if same_month { "%-d %b" } else { " %-d %b" }).to_string();
+    format!("{begin}–{end}")
 }
 
 fn notice(story: &Story, out: &mut String) {
-    section(out, "notice", "What people will notice, and on which day");
+    section(out, "notice", "What people will notice, and when");
     let waves = front::calendar(story);
     if waves.is_empty() {
         out.push_str("<p>Nobody was moved, so nobody notices anything.</p>\n");
@@ -234,36 +222,29 @@ fn notice(story: &Story, out: &mut String) {
         return;
     }
     let apart = story.apart().map(|h| {
-        format!(
-            " Half of the people spend {} or less between the two, the last of them {}.",
-            words::hours(h.median),
-            words::hours(h.worst)
-        )
+        format!(" It lasts {} for half of the people, {} at most.", words::hours(h.median), words::hours(h.worst))
     });
     let without = story.without_old_mail().map(|h| {
-        format!(
-            " Half of the people have it all within {}, the last of them after {}.",
-            words::hours(h.median),
-            words::hours(h.worst)
-        )
+        format!(" Half of the people have it within {}, all within {}.", words::hours(h.median), words::hours(h.worst))
     });
-    sheet(
+    terms(
         out,
+        "days",
         &[
-            ("Before the wave".into(), "A notice says what comes, and what to leave alone until the new mailbox is complete.".into()),
+            ("Before a wave".into(), "A notice says what comes, and what to leave alone meanwhile.".into()),
             (
-                "First day of the wave".into(),
+                "First day of a wave".into(),
                 format!(
-                    "New mail arrives only in the new mailbox, in the browser. Outlook still shows the old one, and looks like \
-                     a quiet day.{}",
+                    "New mail arrives only in the new mailbox, in the browser. Outlook still shows the old one, as on a quiet \
+                     day.{}",
                     apart.unwrap_or_default()
                 ),
             ),
             ("The days after".into(), format!("The old mail follows into the new mailbox.{}", without.unwrap_or_default())),
             (
                 "Day of the new profile".into(),
-                "The old mailbox no longer opens. Outlook needs a new profile, the phone a new account. The help desk is \
-                 there that day."
+                "The old mailbox no longer opens. Outlook needs a new profile, the phone a new account; the help desk is \
+                 at hand."
                     .into(),
             ),
         ],
@@ -279,7 +260,7 @@ fn dates(story: &Story, out: &mut String) {
     } else {
         let dates: Vec<(String, String)> =
             dates.into_iter().map(|(what, when)| (what.to_owned(), escape(&when))).collect();
-        sheet(out, &dates);
+        terms(out, "terms", &dates);
     }
     end(out);
 }
@@ -287,31 +268,34 @@ fn dates(story: &Story, out: &mut String) {
 fn mail(story: &Story, out: &mut String) {
     section(out, "mail", "Messages and work");
     let facts: Vec<(String, String)> = front::mail(story).iter().map(|f| (f.label.to_owned(), of_fact(f))).collect();
-    sheet(out, &facts);
+    terms(out, "terms", &facts);
     end(out);
 }
 
 fn of_fact(fact: &Fact) -> String {
     let class = if fact.bad { " class=\"left\"" } else { "" };
     let text = if fact.text.is_empty() { String::new() } else { format!(" {}", escape(&fact.text)) };
-    let mut out = format!("<b{class}>{}</b>{text}", escape(&fact.value));
-    let most = if fact.named.len() == NAMED + 1 { NAMED + 1 } else { NAMED };
-    for name in fact.named.iter().take(most) {
-        let _ = write!(out, "<span class=\"who\">{}</span>", escape(&short(name)));
-    }
-    if let Some(more) = fact.named.len().checked_sub(most).filter(|n| *n > 0) {
-        let _ = write!(out, "<span class=\"who\">and {} more, further down</span>", words::count(more as u64));
-    }
-    out
+    let who: Vec<String> = fact.named.iter().take(NAMED).map(|name| escape(&short(who(name), 60))).collect();
+    let among = if fact.named.len() > NAMED { "among them " } else { "" };
+    let named = match who.is_empty() {
+        true => String::new(),
+        false => format!("<span class=\"who\">{among}{}</span>", who.join(", ")),
+    };
+    format!("<b{class}>{}</b>{text}{named}", escape(&fact.value))
 }
 
-/// Foreign text cut to what the sheet holds.
-fn short(text: &str) -> String {
+/// Whom a named case is about; moment and text of it stand further down.
+fn who(named: &str) -> &str {
+    named.split(", ").next().unwrap_or(named)
+}
+
+/// Foreign text cut to what the sheet holds; in full it stands further down.
+fn short(text: &str, letters: usize) -> String {
     let text = words::clean(text);
-    if text.chars().count() <= LETTERS {
+    if text.chars().count() <= letters {
         return text;
     }
-    format!("{}…", text.chars().take(LETTERS - 1).collect::<String>().trim_end())
+    format!("{}…", text.chars().take(letters - 1).collect::<String>().trim_end())
 }
 
 fn behind(story: &Story, out: &mut String) {
@@ -328,10 +312,10 @@ fn behind(story: &Story, out: &mut String) {
         let then = if one.then.is_empty() { String::new() } else { format!(": {}", escape(&one.then)) };
         let _ = writeln!(
             out,
-            "<li><span class=\"count\">{}</span>{}. <span class=\"who\">{}</span><span class=\"who\">{}{then}</span></li>",
+            "<li><span class=\"count\">{}</span>{}. <span class=\"who names\">{}</span><span class=\"who\">{}{then}</span></li>",
             words::count(one.count),
-            rich(short(&words::capital(&one.why)).trim_end_matches('.')),
-            escape(&words::names(&one.who, NAMED)),
+            rich(short(&words::capital(&one.why), 120).trim_end_matches('.')),
+            escape(&words::names(&one.who, 1)),
             escape(&words::capital(one.owner.words())),
         );
     }
@@ -368,25 +352,26 @@ fn decision(story: &Story, out: &mut String) {
 }
 
 /// A list of terms; the values are markup already.
-fn sheet(out: &mut String, facts: &[(String, String)]) {
-    out.push_str("<dl class=\"sheet\">\n");
+fn terms(out: &mut String, class: &str, facts: &[(String, String)]) {
+    let _ = writeln!(out, "<dl class=\"{class}\">");
     for (label, value) in facts {
-        let _ = writeln!(out, "<dt>{}</dt><dd>{value}</dd>", escape(label));
+        let _ = writeln!(out, "<div><dt>{}</dt><dd>{value}</dd></div>", escape(label));
     }
     out.push_str("</dl>\n");
 }
 
 /// Begins a table whose rows become cards in a narrow window. The roles are
 /// written out, because a table that is laid out otherwise loses its own.
-fn cards(out: &mut String, class: &str, caption: &str, heads: &[&str]) {
+fn cards(out: &mut String, class: &str, caption: &str, heads: &[(&str, &str)]) {
     let _ = write!(
         out,
         "<table class=\"cards {class}\" role=\"table\">\n<caption><span class=\"vh\">{}</span></caption>\n<thead \
          role=\"rowgroup\"><tr role=\"row\">",
         escape(caption)
     );
-    for head in heads {
-        let _ = write!(out, "<th scope=\"col\" role=\"columnheader\">{}</th>", escape(head));
+    for (class, head) in heads {
+        let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
+        let _ = write!(out, "<th scope=\"col\" role=\"columnheader\"{class}>{}</th>", escape(head));
     }
     out.push_str("</tr></thead>\n<tbody role=\"rowgroup\">\n");
 }
@@ -398,7 +383,11 @@ fn row(out: &mut String, cells: &[(&str, &str, String)]) {
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
         let (tag, role) = if i == 0 { ("th scope=\"row\"", "rowheader") } else { ("td", "cell") };
         let close = if i == 0 { "th" } else { "td" };
-        let _ = write!(out, "<{tag} role=\"{role}\"{class} data-label=\"{}\">{value}</{close}>", escape(label));
+        let _ = write!(
+            out,
+            "<{tag} role=\"{role}\"{class} data-label=\"{}\"><span>{value}</span></{close}>",
+            escape(label)
+        );
     }
     out.push_str("</tr>\n");
 }
