@@ -88,7 +88,7 @@ fn facts(story: &Story, out: &mut String) {
     fact("Messages lost", or(probes.lost, "bad"), &words::count(probes.lost), &sent);
     let work = &proof.work;
     if work.made > 0 || work.lost > 0 {
-        let made = format!("of {} things done", words::count(work.made));
+        let made = format!("of {} things", words::count(work.made));
         fact("Work lost", or(work.lost, "left"), &words::count(work.lost), &made);
     }
     if let Some(apart) = story.apart() {
