@@ -7,6 +7,7 @@ mod borders;
 mod companies;
 mod examples;
 mod golden;
+mod pages;
 mod rehearsals;
 mod resumes;
 mod signals;
