@@ -15,7 +15,7 @@ use super::owners::{self, Owner};
 use super::story::{Story, Verdict};
 use super::words;
 use crate::run::narrate::What;
-use crate::wire::lab::Outcome;
+use crate::wire::lab::{Outcome, Work};
 
 /// Lines of the calendar; more waves are drawn together by weeks, then months.
 const CALENDAR: usize = 10;
@@ -168,10 +168,7 @@ pub fn points(story: &Story) -> Vec<Point> {
         add(Due::First, Owner::Lead, String::new(), text);
     }
     for forced in &story.forced {
-        let text = format!(
-            "The safeguard “{}” was passed by force, because: {}. It had said: {}",
-            forced.guard, forced.reason, forced.text
-        );
+        let text = format!("The safeguard “{}” was passed by force, because: {}", forced.guard, forced.reason);
         add(Due::Forced, Owner::Lead, forced.target.clone(), text);
     }
     for approval in story.approvals.iter().filter(|a| a.granted == Some(false)) {
@@ -181,7 +178,7 @@ pub fn points(story: &Story) -> Vec<Point> {
         let times = if group.count > 1 { format!("{} times: ", words::count(group.count)) } else { String::new() };
         let then = if group.hint.is_empty() { String::new() } else { format!("; {}", group.hint) };
         let text = words::capital(&format!("{times}{}{then}", group.message));
-        add(due, owner, words::names(&group.targets, 2), text);
+        add(due, owner, words::names(&group.targets, 1), text);
     }
     if !story.parts.proof.messes.is_empty() {
         let n = story.parts.proof.messes.len() as u64;
@@ -363,13 +360,13 @@ pub fn dates(story: &Story) -> Vec<(&'static str, String)> {
         dates.push(("Mail switched over", format!("{}: mail from outside goes direct", on(story, switched))));
     }
     let settled = story.settled.or_else(|| switched.and_then(|t| t.checked_add(SignedDuration::from_hours(72)).ok()));
-    let settled = settled.map(|t| format!("has to stay until {}, three days after that", on(story, t)));
+    let settled = settled.map(|t| format!("not before {}, three days after that", words::day(t)));
     match (story.ended_step("remove"), settled) {
         (Some(removed), Some(settled)) => {
             dates.push(("Old link closed", format!("{}; {settled}", on(story, removed))));
         }
         (Some(removed), None) => dates.push(("Old link closed", on(story, removed))),
-        (None, Some(settled)) => dates.push(("Old link", settled)),
+        (None, Some(settled)) => dates.push(("Old link closed", settled)),
         (None, None) => {}
     }
     if let (Some(one), Some(other)) = (waves.iter().filter_map(|w| w.converted).map(|(t, _)| t).min(), last) {
@@ -377,11 +374,11 @@ pub fn dates(story: &Story) -> Vec<(&'static str, String)> {
         let when = if words::day(one) == words::day(other) {
             on(story, one)
         } else {
-            format!("{} (first wave) to {} (last)", on(story, one), on(story, other))
+            format!("{} (first wave) to {} (last)", on(story, one), words::day(other))
         };
         dates.push((
             "Way back until",
-            format!("{when}: old servers usually keep a closed mailbox {RETENTION} days; look before the first wave"),
+            format!("{when}, if the old servers keep closed mailboxes for the usual {RETENTION} days"),
         ));
     }
     dates
@@ -391,6 +388,11 @@ pub fn dates(story: &Story) -> Vec<(&'static str, String)> {
 pub fn on(story: &Story, time: Timestamp) -> String {
     let day = words::day(time);
     number(story, time).map_or(day.clone(), |n| format!("day {n}, {day}"))
+}
+
+/// Hours as somebody says them who doesn't count them: `6.5 h`, `4 days`.
+pub fn hours(hours: f64) -> String {
+    if hours.is_finite() && hours >= 72.0 { format!("{:.0} days", hours / 24.0) } else { words::hours(hours) }
 }
 
 /// The how-manyth day of the rehearsal, from 1.
@@ -463,7 +465,7 @@ pub fn mail(story: &Story) -> Vec<Fact> {
         facts.push(Fact {
             label: "Work lost",
             value: words::count(work.lost),
-            text: work_words(story),
+            text: work_in_short(work),
             named: work.sample.clone(),
             bad: work.lost > 0,
         });
@@ -481,6 +483,27 @@ pub fn mail(story: &Story) -> Vec<Fact> {
         });
     }
     facts
+}
+
+/// Kinds of lost work that the first page names.
+const KINDS: usize = 3;
+
+/// `of 4,310 things, by 21 people: 12 appointments, 3 drafts`, the largest kinds.
+fn work_in_short(work: &Work) -> String {
+    let made = format!("of {}", words::counted(work.made, "thing made", "things made"));
+    if work.lost == 0 {
+        return made;
+    }
+    let mut kinds: Vec<(&String, &u64)> = work.kinds.iter().collect();
+    kinds.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+    let rest: u64 = kinds.iter().skip(KINDS).map(|(_, n)| **n).sum();
+    let mut kinds: Vec<String> =
+        kinds.iter().take(KINDS).map(|(kind, n)| format!("{} {kind}", words::count(**n))).collect();
+    if rest > 0 {
+        kinds.push(format!("{} others", words::count(rest)));
+    }
+    let kinds = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
+    format!("{made}, by {}{kinds}", words::counted(work.people, "person", "people"))
 }
 
 /// `of 4,310 things that people made, by 21 people: 12 appointments, 3 drafts`.

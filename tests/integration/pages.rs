@@ -48,7 +48,10 @@ impl Browser {
 
     /// Runs it once on a page and answers its standard output.
     fn look(&self, page: &Path, arguments: &[&str]) -> String {
-        let child = Command::new(&self.program)
+        // Into a file: what Chromium leaves behind would hold a pipe open.
+        let told = self.home.path().join("told");
+        let out = std::fs::File::create(&told).expect("a writable folder");
+        let mut child = Command::new(&self.program)
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             // No name leads anywhere: what a page asked for would fail, and be seen.
@@ -58,21 +61,21 @@ impl Browser {
             .args(arguments)
             .arg(format!("file://{}", page.display()))
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(out)
             .stderr(Stdio::null())
             .spawn()
             .expect("Chromium starts");
         let id = child.id();
         let (sender, ended) = mpsc::channel();
-        std::thread::spawn(move || sender.send(child.wait_with_output()));
-        let Ok(output) = ended.recv_timeout(PATIENCE) else {
+        std::thread::spawn(move || sender.send(child.wait()));
+        let Ok(status) = ended.recv_timeout(PATIENCE) else {
             // Our own child, by its id.
             let _ = Command::new("kill").arg(id.to_string()).status();
             panic!("Chromium did not end");
         };
-        let output = output.expect("its output can be read");
-        assert!(output.status.success(), "Chromium ended with {:?}", output.status.code());
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let status = status.expect("it is our child");
+        assert!(status.success(), "Chromium ended with {:?}", status.code());
+        std::fs::read_to_string(&told).expect("its output is text")
     }
 
     /// What the browser measures of a page in a window of this width. A window of

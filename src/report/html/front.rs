@@ -10,17 +10,24 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::{class_of, end, escape, rich, section};
-use crate::report::front::{self, Due, Fact, Line};
+use crate::report::front::{self, Due, Fact, Line, Point};
 use crate::report::story::{Story, Verdict};
 use crate::report::words;
 use crate::wire::lab::Outcome;
 
-/// Open points on the sheet.
+/// Open points on the sheet, if their lines fit.
 const POINTS: usize = 7;
+/// Lines for open points and calendar together, and the letters of such a line.
+const LINES: usize = 15;
+const LINE: usize = 78;
+/// Letters of an open point: two lines.
+const LETTERS: usize = 150;
 /// Reasons for which mailboxes are left behind.
-const REASONS: usize = 4;
-/// Named cases of a count.
-const NAMED: usize = 2;
+const REASONS: usize = 3;
+/// Letters of a reason: plain words fit, foreign ones are cut.
+const REASON: usize = 90;
+/// Letters of a name; longer ones are cut.
+const NAME: usize = 32;
 
 /// Title, verdict and what it means.
 pub(super) fn header(story: &Story, out: &mut String) {
@@ -56,16 +63,13 @@ pub(super) fn header(story: &Story, out: &mut String) {
 fn meaning(story: &Story) -> &'static str {
     match story.verdict {
         Verdict::Go => {
-            "Every mailbox is wholly in Microsoft 365, with its addresses and its licence; new mail and Outlook find it \
-             there. From the rehearsal’s side nothing stands against a pilot wave."
+            "Every mailbox is wholly in Microsoft 365, and new mail and Outlook find it there. A pilot wave may start."
         }
         Verdict::GoWithRowsLeft => {
-            "Every mailbox is wholly on one side. Those that were left behind work as before, in the old system; each has \
-             its reason below, and can go in a later wave when that is mended."
+            "Every mailbox is wholly on one side. Those left behind work as before, and can go in a later wave."
         }
         Verdict::NoGo => {
-            "Something is neither wholly in the old system nor wholly in Microsoft 365, or the migration did not come to \
-             its end. What has to be mended first stands at the head of the open points."
+            "Something is neither wholly in the old system nor wholly in Microsoft 365, or the migration stopped half-way."
         }
     }
 }
@@ -92,8 +96,8 @@ fn facts(story: &Story, out: &mut String) {
         fact("Work lost", or(work.lost, "left"), &words::count(work.lost), &made);
     }
     if let Some(apart) = story.apart() {
-        let worst = format!("median; worst {}", words::hours(apart.worst));
-        fact("In two mailboxes", "", &words::hours(apart.median), &worst);
+        let worst = format!("median; worst {}", front::hours(apart.worst));
+        fact("In two mailboxes", "", &front::hours(apart.median), &worst);
     }
     if let Some(length) = story.length() {
         fact("Length", "", &length, "first to last step");
@@ -123,7 +127,8 @@ fn open_points(story: &Story, out: &mut String) {
         return;
     }
     cards(out, "points", "Open points", &[("", "When"), ("", "What"), ("", "Who acts")]);
-    for point in points.iter().take(POINTS) {
+    let shown = shown(&points, front::calendar(story).len());
+    for point in points.iter().take(shown) {
         let class = match point.due {
             Due::First | Due::Forced => "bad",
             Due::Before | Due::Decide => "left",
@@ -131,23 +136,36 @@ fn open_points(story: &Story, out: &mut String) {
         };
         let who = match point.who.as_str() {
             "" => String::new(),
-            who => format!(" <span class=\"who\">{}</span>", escape(who)),
+            who => format!(" <span class=\"who\">{}</span>", escape(&short(who, NAME))),
         };
         row(
             out,
             &[
                 ("When", &format!("o {class}"), point.due.words().to_owned()),
-                ("What", "", format!("{}.{who}", rich(short(&point.text, 220).trim_end_matches('.')))),
+                ("What", "", format!("{}.{who}", rich(short(&point.text, LETTERS).trim_end_matches('.')))),
                 ("Who acts", "", point.owner.words().to_owned()),
             ],
         );
     }
     out.push_str("</tbody>\n</table>\n");
-    if let Some(more) = points.len().checked_sub(POINTS).filter(|n| *n > 0) {
+    if let Some(more) = points.len().checked_sub(shown).filter(|n| *n > 0) {
         let more = words::counted(more as u64, "point", "points");
-        let _ = writeln!(out, "<p class=\"soft small\">And {more} more, under “Findings and warnings”.</p>");
+        let _ = writeln!(out, "<p class=\"soft small\">And {more} more, further down.</p>");
     }
     end(out);
+}
+
+/// How many points fit beside a calendar of so many lines. The first always does.
+fn shown(points: &[Point], calendar: usize) -> usize {
+    let mut room = LINES.saturating_sub(calendar);
+    let fits = |point: &&Point| {
+        let letters = point.text.chars().count().min(LETTERS) + point.who.chars().count().min(NAME);
+        let lines = letters.div_ceil(LINE);
+        let fits = room >= lines;
+        room = room.saturating_sub(lines);
+        fits
+    };
+    points.iter().take(POINTS).take_while(fits).count().max(1)
 }
 
 fn calendar(story: &Story, out: &mut String) {
@@ -222,10 +240,10 @@ fn notice(story: &Story, out: &mut String) {
         return;
     }
     let apart = story.apart().map(|h| {
-        format!(" It lasts {} for half of the people, {} at most.", words::hours(h.median), words::hours(h.worst))
+        format!(" It lasts {} for half of the people, {} at most.", front::hours(h.median), front::hours(h.worst))
     });
     let without = story.without_old_mail().map(|h| {
-        format!(" Half of the people have it within {}, all within {}.", words::hours(h.median), words::hours(h.worst))
+        format!(" Half of the people have it within {}, all within {}.", front::hours(h.median), front::hours(h.worst))
     });
     terms(
         out,
@@ -275,11 +293,10 @@ fn mail(story: &Story, out: &mut String) {
 fn of_fact(fact: &Fact) -> String {
     let class = if fact.bad { " class=\"left\"" } else { "" };
     let text = if fact.text.is_empty() { String::new() } else { format!(" {}", escape(&fact.text)) };
-    let who: Vec<String> = fact.named.iter().take(NAMED).map(|name| escape(&short(who(name), 60))).collect();
-    let among = if fact.named.len() > NAMED { "among them " } else { "" };
-    let named = match who.is_empty() {
-        true => String::new(),
-        false => format!("<span class=\"who\">{among}{}</span>", who.join(", ")),
+    let among = if fact.named.len() > 1 { "such as " } else { "" };
+    let named = match fact.named.first() {
+        None => String::new(),
+        Some(one) => format!(" <span class=\"who\">{among}{}</span>", escape(&short(who(one), NAME))),
     };
     format!("<b{class}>{}</b>{text}{named}", escape(&fact.value))
 }
@@ -312,10 +329,10 @@ fn behind(story: &Story, out: &mut String) {
         let then = if one.then.is_empty() { String::new() } else { format!(": {}", escape(&one.then)) };
         let _ = writeln!(
             out,
-            "<li><span class=\"count\">{}</span>{}. <span class=\"who names\">{}</span><span class=\"who\">{}{then}</span></li>",
+            "<li><span class=\"count\">{}</span>{}. <span class=\"who\">{}. {}{then}</span></li>",
             words::count(one.count),
-            rich(short(&words::capital(&one.why), 120).trim_end_matches('.')),
-            escape(&words::names(&one.who, 1)),
+            rich(short(&words::capital(&one.why), REASON).trim_end_matches('.')),
+            escape(&short(&words::names(&one.who, 1), 2 * NAME)),
             escape(&words::capital(one.owner.words())),
         );
     }
