@@ -58,8 +58,9 @@
   told("main section", "region");
   told("nav", "navigation");
   told("table", "table");
-  told("thead th", "columnheader");
-  told("tbody th", "rowheader");
+  // One of each table: the browser takes its time for every answer.
+  told("thead th:first-child", "columnheader");
+  told("tbody tr:first-child th", "rowheader");
   told("a", "link");
   told("svg[role=img]", "image");
   told("input[type=search]", "searchbox");
