@@ -125,8 +125,12 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
     // Told at the end: the rehearsal itself has an outcome.
     let logged = log.as_ref().map_or(Ok(()), |log| log.finish());
 
-    let mut parts =
-        Parts::new(format!("Rehearsal of {}", session.project().name), script.name.clone(), proof, keeper.notes());
+    let mut parts = Parts::new(
+        format!("Rehearsal of {}", company(&session.project().name)),
+        script.name.clone(),
+        proof,
+        keeper.notes(),
+    );
     parts.profile = session.profile().name.clone();
     parts.seed = Some(args.world.seed);
     parts.faults = args.world.faults.word().to_owned();
@@ -157,6 +161,11 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
     runtime.block_on(lab.stop());
     logged?;
     Ok((exit, Some(story)))
+}
+
+/// The company in the name of a lab's profile: its report is about the company.
+fn company(name: &str) -> &str {
+    name.strip_prefix("lab of ").unwrap_or(name)
 }
 
 /// Whether an approval was asked that `deny` meant.

@@ -213,9 +213,11 @@ impl Teller {
                     self.flush(look, &mut lines);
                 }
             }
+            // The step that follows says it in numbers.
+            What::SeatsCounted { .. } | What::SeatsGiven { .. } => {}
             What::Forced { guard, target, text, reason } => {
-                let text = format!("the guard `{guard}` was passed by force: {text} (reason: {reason})");
-                self.findings.add("warning", target, &text, "");
+                let what = format!("the guard `{guard}` was passed by force ({reason}); it said: {text}");
+                self.findings.add("warning", target, &what, "");
                 if self.open.is_empty() {
                     self.flush(look, &mut lines);
                 }

@@ -9,6 +9,7 @@ mod examples;
 mod golden;
 mod guards;
 mod messes;
+mod pages;
 mod rehearsals;
 mod resumes;
 mod signals;
