@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use hickory_proto::rr::RecordType;
 
 use super::rules::{self, Case, broken};
-use super::{World, mail, post, tenancy};
+use super::{World, mail, post, settings, tenancy};
 use crate::wire::dns::{absolute, relative};
 use crate::wire::lab::{Broken, Outcome, Probes, Proof, Row};
 
@@ -52,6 +52,7 @@ pub fn proof(world: &World) -> Proof {
         hours_apart_total: total(|r| r.hours_apart),
         hours_without_old_mail_total: total(|r| r.hours_without_old_mail),
         invented: world.invented,
+        settings: settings::told(world),
         rows,
         ..Proof::default()
     }

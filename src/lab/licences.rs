@@ -31,6 +31,24 @@ pub fn has_mailbox_plan(world: &World, user: &CloudUser) -> bool {
     })
 }
 
+/// Bytes that a cloud mailbox may hold: 2 GB with a kiosk plan, 100 GB with the
+/// large one, else 50 GB (`life-of-a-mailbox`, 2.5).
+pub fn quota(world: &World, user: &CloudUser) -> u64 {
+    const GB: u64 = 1 << 30;
+    let held = world.tenant.skus.iter().filter(|s| user.licences.contains(&s.id));
+    let on = held.flat_map(|sku| {
+        let off = user.disabled_plans.get(&sku.id);
+        sku.plans.iter().filter(move |(id, _)| !off.is_some_and(|plans| plans.contains(id)))
+    });
+    let of_plan = |name: &str| match name {
+        "EXCHANGE_S_DESKLESS" => Some(2 * GB),
+        "EXCHANGE_S_STANDARD" => Some(50 * GB),
+        "EXCHANGE_S_ENTERPRISE" => Some(100 * GB),
+        _ => None,
+    };
+    on.filter_map(|(_, name)| of_plan(name)).max().unwrap_or(50 * GB)
+}
+
 fn refusal(message: impl Into<String>) -> GraphError {
     GraphError { code: "Request_BadRequest".into(), message: message.into(), request_id: String::new() }
 }

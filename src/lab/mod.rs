@@ -20,9 +20,11 @@ pub mod people;
 pub mod post;
 pub mod rules;
 pub mod serve;
+pub mod settings;
 pub mod sync;
 pub mod tenancy;
 pub mod time;
+pub mod transport;
 pub mod trouble;
 pub mod world;
 

@@ -66,6 +66,7 @@ pub fn tenant(world: &mut World) {
             domains: domains.clone(),
             smart_hosts: Vec::new(),
             enabled: true,
+            ..Connector::default()
         },
         Connector {
             name: "To on-premises".into(),
@@ -74,6 +75,7 @@ pub fn tenant(world: &mut World) {
             domains,
             smart_hosts: vec![world.company.mail_host.clone()],
             enabled: true,
+            ..Connector::default()
         },
     ];
     let address = format!("admin@{}", world.tenant.initial_domain);
@@ -139,6 +141,8 @@ pub fn blank(world: &World, purpose: &str, address: &str) -> CloudUser {
         synced_target: None,
         synced_proxies: Vec::new(),
         external: String::new(),
+        created: world.now,
+        purged: false,
     }
 }
 

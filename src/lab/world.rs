@@ -15,6 +15,8 @@ use sha2::{Digest as _, Sha256};
 pub use super::history::{History, Slots};
 use super::index::Index;
 use super::post::Post;
+use super::settings::Settings;
+use super::transport::{Door, Transport};
 use crate::wire::attributes::Entry;
 use crate::wire::dns::RecordSet;
 use crate::wire::guid::Guid;
@@ -31,6 +33,8 @@ pub struct World {
     pub began: Timestamp,
     /// How much trouble there is.
     pub faults: Faults,
+    /// How the doubts of the published facts are settled here.
+    pub settings: Settings,
     /// What the lab has invented, of how many facts.
     pub invented: (u64, u64),
     /// What will happen.
@@ -121,6 +125,8 @@ pub struct Company {
     pub fates: BTreeMap<String, Fate>,
     /// Usage locations that a company file gives (empty: none), by `dn_key`.
     pub locations: BTreeMap<String, String>,
+    /// How mail is set up, beyond the directory.
+    pub transport: Transport,
 }
 
 /// A right on somebody's mailbox.
@@ -181,6 +187,8 @@ pub struct Tenant {
     pub endpoints: BTreeMap<String, Endpoint>,
     /// Connectors.
     pub connectors: Vec<Connector>,
+    /// What the tenant does with mail at its door.
+    pub door: Door,
     /// When the last synchronization cycle ended.
     pub last_sync: Timestamp,
     /// Bearer tokens in force: token → (resource host, expires).
@@ -247,6 +255,10 @@ pub struct CloudUser {
     /// External address that a mail user of this object has or would have,
     /// without a prefix (KB4456110).
     pub external: String,
+    /// When the user was made.
+    pub created: Timestamp,
+    /// A mailbox of this user was purged.
+    pub purged: bool,
 }
 
 /// What a cloud user is to Exchange Online.
@@ -367,7 +379,7 @@ pub struct MigrationRow {
 }
 
 /// A connector of the tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Connector {
     /// Name.
     pub name: String,
@@ -381,6 +393,12 @@ pub struct Connector {
     pub smart_hosts: Vec<String>,
     /// In force.
     pub enabled: bool,
+    /// Hosts that an inbound one is for, by name; none for any.
+    pub hosts: Vec<String>,
+    /// TreatMessagesAsInternal (inbound).
+    pub treat_as_internal: bool,
+    /// Never sends without TLS 1.2 (outbound).
+    pub demands_tls: bool,
 }
 
 /// An authoritative zone.

@@ -234,7 +234,7 @@ fn field(name: &str, path: &str, said: &str) -> Fault {
 }
 
 /// A remedy for an unknown name.
-pub(super) fn nearest(name: &str, known: &[&str]) -> String {
+pub(in crate::lab) fn nearest(name: &str, known: &[&str]) -> String {
     match near(name, known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("take it out, or write one of: {}", known.join(", ")),
