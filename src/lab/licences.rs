@@ -17,6 +17,9 @@ pub const GRACE: i64 = 30 * 86_400;
 /// How long a disconnected mailbox is kept, in seconds.
 pub const KEPT: i64 = 30 * 86_400;
 
+/// Licences are looked over once a day: nobody loses a mailbox sooner.
+pub const RECONCILED: i64 = 86_400;
+
 /// Service plans that give a mailbox.
 const MAILBOX_PLANS: &[&str] = &["EXCHANGE_S_ENTERPRISE", "EXCHANGE_S_STANDARD", "EXCHANGE_S_DESKLESS"];
 
@@ -152,6 +155,17 @@ pub fn assign_plans(
     Ok(())
 }
 
+/// When a mailbox without a licence is disconnected, by where the days count from.
+pub fn grace_ends(world: &World, user: Guid) -> jiff::Timestamp {
+    let Some(entry) = world.tenant.users.get(&user) else { return world.now };
+    let mailbox = match &entry.recipient {
+        Recipient::Mailbox(mailbox) => mailbox.created,
+        _ => world.now,
+    };
+    let from = if world.settings.is("grace_counts_from", "user") { entry.created.min(mailbox) } else { mailbox };
+    after(from, GRACE)
+}
+
 /// Seats taken of a SKU.
 pub fn consumed(world: &World, sku: Guid) -> u64 {
     world.seats_taken.get(&sku).copied().unwrap_or_default()
@@ -160,12 +174,19 @@ pub fn consumed(world: &World, sku: Guid) -> u64 {
 /// A licence with a mailbox plan came: a mailbox kept is connected again; a mail
 /// user whose mailbox GUID was synchronized stays one.
 fn connect(world: &mut World, user: Guid) {
+    let anew = world.settings.is("relicensed_after_window", "empty_mailbox");
     let Some(entry) = world.tenant.users.get_mut(&user) else { return };
     let name = entry.mail.clone();
     match &entry.recipient {
         Recipient::Disconnected { mailbox, .. } => {
             entry.recipient = Recipient::Mailbox(mailbox.clone());
             world.event(&name, "mailbox_reconnected", "");
+        }
+        Recipient::MailUser { .. } | Recipient::None if entry.purged => {
+            if anew {
+                entry.purged = false;
+                batches::make_mailbox(world, user);
+            }
         }
         Recipient::MailUser { .. } if entry.synced_guid.is_none() && !entry.immutable_id.is_empty() => {
             batches::make_mailbox(world, user);
@@ -198,7 +219,7 @@ fn disconnect(world: &mut World, user: Guid) {
 pub fn grace_over(world: &mut World, user: Guid) {
     let Some(entry) = world.tenant.users.get(&user) else { return };
     let Recipient::Mailbox(mailbox) = &entry.recipient else { return };
-    let due = after(mailbox.created, GRACE) <= world.now;
+    let due = grace_ends(world, user) <= world.now && after(mailbox.created, RECONCILED) <= world.now;
     if due && !has_mailbox_plan(world, entry) {
         let name = entry.mail.clone();
         if mailbox.kind == "UserMailbox" {
@@ -211,13 +232,16 @@ pub fn grace_over(world: &mut World, user: Guid) {
 /// Thirty days disconnected: the mailbox and what is in it are gone.
 pub fn purge(world: &mut World, user: Guid) {
     let now = world.now;
+    let disabled = world.settings.is("delicensed_object", "mail_disabled");
     let Some(entry) = world.tenant.users.get_mut(&user) else { return };
     let Recipient::Disconnected { since, external, .. } = &entry.recipient else { return };
     if after(*since, KEPT) > now {
         return;
     }
     let name = entry.mail.clone();
-    entry.recipient = Recipient::MailUser { external: external.clone() };
+    let shown = Recipient::MailUser { external: external.clone() };
+    entry.recipient = if disabled { Recipient::None } else { shown };
+    entry.purged = true;
     world.event(&name, "mailbox_purged", "");
     if let Some(place) = place_of(world, user) {
         post::vanished(world, place);

@@ -9,5 +9,6 @@ mod examples;
 mod golden;
 mod rehearsals;
 mod resumes;
+mod settings;
 mod signals;
 mod support;

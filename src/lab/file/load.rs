@@ -91,6 +91,9 @@ fn organization(world: &mut World, file: &CompanyFile) -> u64 {
     };
     let company = &mut world.company;
     company.transport = own.transport.clone().unwrap_or_default();
+    // Names of domains are compared in lower case.
+    let senders = std::mem::take(&mut company.transport.senders);
+    company.transport.senders = senders.into_iter().map(|(d, p)| (d.to_lowercase(), p)).collect();
     take(&mut company.name, &own.name);
     take(&mut company.exchange, &own.exchange);
     take(&mut company.mail_host, &own.mail_host);
