@@ -175,7 +175,7 @@ pub const SWITCHES: &[Switch] = &[
         "mail_to_disconnected",
         &["loop", "bounce"],
         "no source",
-        "Whether mail to a mailbox that lost its licence goes in circles (5.4.14) or is returned at once (5.1.10).",
+        "Whether mail to a mailbox that lost its licence, and is forwarded to still, goes in circles (5.4.14) or is returned at once (5.1.10).",
         "Nothing needs to be tried: both return the message; only the text differs.",
     ),
 ];

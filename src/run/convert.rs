@@ -19,7 +19,7 @@ use super::recipients::{self, ATTRIBUTES, image};
 use super::report::plural;
 use super::session::{Session, Step};
 use super::synchronize::cycle_after;
-use super::{batches, licences, waiting};
+use super::{batches, kinds, licences, waiting};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::conversion::{self, CloudMailbox, Profile, Refusal};
 use crate::migration::list::Mailboxes;
@@ -179,6 +179,8 @@ pub async fn convert(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Ve
     if mailboxes.is_empty() {
         return Ok(Vec::new());
     }
+    // Before the directory forgets what they were: shared mailboxes and rooms arrived as users.
+    kinds::keep(session, &mailboxes.addresses()).await?;
     let step = session.step("convert_to_mail_user", plural(mailboxes.len(), "mailbox", "mailboxes"));
     let outcomes = reshape(session, Way::Convert, mailboxes.addresses(), &step).await?;
     let changed = outcomes.iter().filter(|o| o.changed).count();

@@ -16,6 +16,7 @@ pub mod gate;
 #[cfg(test)]
 mod gate_tests;
 pub mod journal;
+pub mod kinds;
 pub mod licences;
 pub mod mailflow;
 pub mod narrate;

@@ -55,6 +55,27 @@ fn the_standard_script_passes_under_the_other_value_of_every_setting() {
 }
 
 #[test]
+fn shared_mailboxes_and_rooms_become_what_they_were_whatever_the_cloud_does_with_disabled_accounts() {
+    let at = folder();
+    let company = json!({"version": 1, "people": [{"address": "ann@acme.test"},
+        {"address": "info@acme.test", "type": "shared"}, {"address": "hall@acme.test", "type": "room"}]});
+    std::fs::write(at.path().join("company.json"), company.to_string()).expect("a writable folder");
+    let arguments = ["rehearse", "--json", "--out", "report", "--world", "company.json", "--wire-log", "wire.jsonl"];
+    let output = run(at.path(), &[&arguments[..], &["--setting", "disabled_account_cloud=refused"]].concat());
+    assert_eq!(code(&output), 0, "{}", told(&output));
+    let log = std::fs::read_to_string(at.path().join("wire.jsonl")).expect("the wire log was written");
+    let set: Vec<Value> = log
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).expect("each line is JSON")["request_body"]["CmdletInput"].clone()
+        })
+        .filter(|input| input["CmdletName"] == "Set-Mailbox")
+        .map(|input| json!([input["Parameters"]["Identity"], input["Parameters"]["Type"]]))
+        .collect();
+    assert_eq!(set, [json!(["hall@acme.test", "Room"]), json!(["info@acme.test", "Shared"])]);
+}
+
+#[test]
 fn a_setting_that_is_none_is_told_before_anything_runs() {
     let at = folder();
     for (verb, setting, word) in [

@@ -3,6 +3,7 @@
 //! Soft-deleted and inactive mailboxes have no row: nothing in the lab deletes a
 //! user.
 
+use super::seen::mail_user;
 use super::table::Cloud::{C0, C1, C2, C3, C4, C5, CG, Foreign};
 use super::table::Old::{O0, O1, O2, O3, OG, OP};
 use super::table::{From, Row, Step, When, plain};
@@ -219,7 +220,9 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         cloud: &[C5],
-        when: Some(When("mail_to_disconnected = bounce", |s| s.setting("mail_to_disconnected", "bounce"))),
+        when: Some(When("points into its own tenant; mail_to_disconnected = bounce", |s| {
+            mail_user(s.world, &s.external) == C2 && s.setting("mail_to_disconnected", "bounce")
+        })),
         ..cloud("41", "U", "STAGE", "without a licence, returned at once", Step::Refuse(NOT_FOUND))
     },
     Row {

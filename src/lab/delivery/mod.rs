@@ -7,6 +7,7 @@
 //! message from host to host. It keeps no message and changes nothing: what
 //! arrives is written down in `mail` and `post`.
 
+mod asked;
 mod between_rows;
 mod cloud_rows;
 mod group;
