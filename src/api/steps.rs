@@ -230,7 +230,7 @@ pub const PRIMITIVES: &[Primitive] = &[
         ],
         returns: "map",
         summary: "Step 8: makes mail users of moved mailboxes",
-        about: "One guarded LDAP modify each: the mailbox attributes go with their exact old values, every address stays, the X.500 names of both sides are added, the cloud GUID and the policy exclusion are written. Who is a mail user already is left alone; whose copy ended more than four days ago (waits.conversion_days of stagepost.toml) is refused, because what was done in the old mailbox since would be lost. Answers changed, already and refused (array of maps).",
+        about: "One guarded LDAP modify each: the mailbox attributes go with their exact old values, every address stays, the X.500 names of both sides are added, the cloud GUID and the policy exclusion are written. Before that, shared mailboxes and rooms, which arrive as user mailboxes, get their kind in the cloud (Set-Mailbox -Type). Who is a mail user already is left alone; whose copy ended more than four days ago (waits.conversion_days of stagepost.toml) is refused, because what was done in the old mailbox since would be lost. Answers changed, already and refused (array of maps).",
         failures: &[base::Kind::Conflict, base::Kind::Refused],
         effect: Effect::Writes,
         way_back: "the inverse modify, until the store purges the old mailbox (30 days by default)",

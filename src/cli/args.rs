@@ -132,6 +132,9 @@ pub struct World {
     /// A company of your own (JSON, docs/company.md); the lab makes up what it leaves out
     #[arg(long = "world", value_name = "FILE", conflicts_with = "make")]
     pub company: Option<PathBuf>,
+    /// Settle a doubt of the published facts otherwise (docs/delivery.md); may be repeated
+    #[arg(long = "setting", value_name = "NAME=VALUE")]
+    pub settings: Vec<String>,
 }
 
 /// `stagepost rehearse`
@@ -222,7 +225,7 @@ Examples:
 At the prompt: ?name for help, Tab completes, Ctrl-C ends a call and keeps the variables, Ctrl-D leaves.")]
 pub struct Repl {
     /// Which environment (TOML); a fresh lab if left out
-    #[arg(long, value_name = "FILE", conflicts_with = "company")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["company", "settings"])]
     pub profile: Option<PathBuf>,
     /// What the lab is made from
     #[command(flatten)]
@@ -370,5 +373,9 @@ mod tests {
             assert!(parse(&format!("stagepost {verb} --world a.json --mailboxes a.csv")).is_err(), "{verb}");
         }
         assert!(parse("stagepost repl --world a.json --profile lab/profile.toml").is_err());
+        for verb in ["rehearse", "lab", "repl"] {
+            assert!(parse(&format!("stagepost {verb} --setting a=b --setting c=d")).is_ok(), "{verb}");
+        }
+        assert!(parse("stagepost repl --setting a=b --profile lab/profile.toml").is_err());
     }
 }

@@ -32,6 +32,7 @@ const IDLE: i64 = 60 * 86_400;
 const TIMEOUT: i64 = 5 * 3600;
 
 const NO_CLOUD_USER: &str = "A valid primary e-mail address couldn't be found in the cloud-based service.";
+const MAILBOX_ALREADY: &str = "MigrationPermanentException: The target user already has a primary mailbox.";
 const NO_CONNECTION: &str = "MigrationPermanentException: Couldn't connect to the source mailbox.";
 const SILENT: &str = "SyncTimeoutException: Email migration failed for this user because no email could be downloaded for 5 hours, 0 minutes.";
 const NO_SIGN_IN: &str = "Microsoft Exchange couldn't sign in to the user's on-premises account.";
@@ -231,6 +232,12 @@ fn validate(world: &World, batch: &str, address: &str) -> Result<(Guid, String),
         !u.immutable_id.is_empty() && u.mail.eq_ignore_ascii_case(address) && u.recipient != Recipient::None
     });
     let Some(user) = user else { return Err(NO_CLOUD_USER.into()) };
+    // A mailbox that no earlier try made came by a licence.
+    let by_licence = matches!(user.recipient, Recipient::Mailbox(_))
+        && world.history.get(&address_key(address)).is_none_or(|h| h.mailbox_made.is_none());
+    if by_licence && world.settings.is("existing_mailbox_in_batch", "failed") {
+        return Err(MAILBOX_ALREADY.into());
+    }
     let no_source = || format!("A source e-mail address {address} couldn't be found in the on-premises domain.");
     let key = old_object(world, address).ok_or_else(no_source)?;
     let entry = &world.directory.get(key).ok_or_else(no_source)?.entry;
@@ -257,6 +264,9 @@ fn provision(world: &mut World, batch: &str, address: &str) {
     let mailbox = world.tenant.users.get(&user).is_some_and(|u| matches!(u.recipient, Recipient::Mailbox(_)));
     if !mailbox {
         make_mailbox(world, user);
+        if world.settings.is("shared_and_room_rows", "keep_type") {
+            keep_type(world, user, &key);
+        }
         let now = world.now;
         world.history.entry(address.to_owned()).or_default().mailbox_made = Some(now);
         let wait = 60 + jitter(world, "target", address, 120);
@@ -266,7 +276,9 @@ fn provision(world: &mut World, batch: &str, address: &str) {
     if let Some(Fate::TargetDenied(text)) = world.company.fates.get(address).cloned() {
         return fail(world, batch, address, &text);
     }
-    write_target(world, user, &key, address);
+    if world.settings.is("forwarding_written", "before_copy") {
+        write_target(world, user, &key, address);
+    }
     let endpoint = endpoint_of(world, batch);
     let number = world
         .tenant
@@ -280,12 +292,28 @@ fn provision(world: &mut World, batch: &str, address: &str) {
     pump(world, &endpoint);
 }
 
+/// The mailbox is of the kind that the old one was.
+fn keep_type(world: &mut World, user: Guid, key: &str) {
+    let details = world.directory.get(key).and_then(|o| o.entry.number("msExchRecipientTypeDetails"));
+    let kind = match details {
+        Some(4) => "SharedMailbox",
+        Some(16) => "RoomMailbox",
+        Some(32) => "EquipmentMailbox",
+        _ => return,
+    };
+    if let Some(Recipient::Mailbox(mailbox)) = world.tenant.users.get_mut(&user).map(|u| &mut u.recipient) {
+        kind.clone_into(&mut mailbox.kind);
+    }
+}
+
 /// Turns a mail user into a mailbox of its own GUID, without a licence.
 pub fn make_mailbox(world: &mut World, user: Guid) {
     let now = world.now;
     let made = world.choose_next("mailboxes-made", &user.to_string());
     let guid = world.guid("mailbox", &format!("{user} {made}"));
+    let synced = world.settings.is("batch_mailbox_guid", "synced");
     let Some(entry) = world.tenant.users.get_mut(&user) else { return };
+    let guid = entry.synced_guid.filter(|_| synced).unwrap_or(guid);
     let name = entry.mail.clone();
     let kept = match &entry.recipient {
         Recipient::Disconnected { mailbox, .. } => Some(Mailbox { created: now, ..mailbox.clone() }),
@@ -304,7 +332,7 @@ pub fn make_mailbox(world: &mut World, user: Guid) {
     entry.recipient = Recipient::Mailbox(mailbox);
     sync::compute(world, user);
     world.event(&name, what, shown);
-    let grace = after(now, licences::GRACE);
+    let grace = licences::grace_ends(world, user).max(after(now, licences::RECONCILED));
     world.later(grace, &name, Due::Grace(user));
     if let Some(place) = super::index::place_of(world, user) {
         mail::touch(world, place);
@@ -373,6 +401,11 @@ fn begin_copy(world: &mut World, batch: &str, address: &str) {
     history.copy_ended = None;
     if let Some(place) = place(world, address) {
         post::copying(world, place);
+    }
+    if world.settings.is("forwarding_written", "after_copy_begins")
+        && let (Some(user), Some(key)) = (cloud_user(world, address), old_object(world, address).map(str::to_owned))
+    {
+        write_target(world, user, &key, address);
     }
     next(world, batch, address, tick(items, bytes));
 }

@@ -10,7 +10,7 @@ use hickory_proto::rr::RecordType;
 
 use super::history::History;
 use super::rules::{self, Case, broken};
-use super::{World, mail, mess, post, records, tenancy, work};
+use super::{World, mail, mess, post, records, settings, tenancy, work};
 use crate::wire::dns::{absolute, relative};
 use crate::wire::lab::{Broken, Outcome, Probes, Proof, Row};
 
@@ -58,6 +58,7 @@ pub fn proof(world: &World) -> Proof {
         invented: world.invented,
         messes: mess::told(world),
         work: work::told(world, rows.iter().map(|r| r.address.as_str()).zip(&work)),
+        settings: settings::told(world),
         rows,
         ..Proof::default()
     }

@@ -24,9 +24,11 @@ pub mod post;
 pub mod records;
 pub mod rules;
 pub mod serve;
+pub mod settings;
 pub mod sync;
 pub mod tenancy;
 pub mod time;
+pub mod transport;
 pub mod work;
 pub mod world;
 

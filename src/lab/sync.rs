@@ -260,17 +260,30 @@ fn create(world: &mut World, image: &Image) -> Guid {
 fn update(world: &mut World, id: Guid, image: &Image) {
     let upn = upn_for(world, id, &image.upn);
     let now = world.now;
+    let sticky = world.settings.is("stale_external_address", "yes");
+    let freezes = world.settings.is("other_guid_synced", "freezes");
     let Some(user) = world.tenant.users.get_mut(&id) else { return };
     user.immutable_id = image.anchor.clone();
     user.upn = upn;
     user.display_name = image.display.clone();
+    user.enabled = image.enabled;
+    user.synced = now;
+    // The other world of the doubt: a GUID that isn't the mailbox's is a validation
+    // error, and nothing of the object but its addresses, which the directory of the
+    // cloud computes, arrives any more.
+    let own = match &user.recipient {
+        Recipient::Mailbox(mailbox) | Recipient::Disconnected { mailbox, .. } => Some(mailbox.guid),
+        _ => None,
+    };
+    if freezes && own.is_some() && image.guid.is_some() && image.guid != own {
+        user.synced_proxies = image.shadow.clone();
+        return compute(world, id);
+    }
     if !image.alias.is_empty() {
         user.alias = image.alias.clone();
     }
     user.hidden = image.hidden;
-    user.enabled = image.enabled;
     user.synced_guid = image.guid;
-    user.synced = now;
     let readdressed = address_set(&user.synced_proxies) != address_set(&image.shadow);
     user.synced_proxies = image.shadow.clone();
     match &image.target {
@@ -279,7 +292,7 @@ fn update(world: &mut World, id: Guid, image: &Image) {
             user.synced_target = Some(target.clone());
         }
         // KB4456110: cleared alone, the old value stays until an address changes.
-        None if user.synced_target.is_some() && !readdressed => {}
+        None if sticky && user.synced_target.is_some() && !readdressed => {}
         None => {
             user.external = primary_smtp(&image.shadow).unwrap_or_default();
             user.synced_target = None;

@@ -68,6 +68,7 @@ pub fn tenant(world: &mut World) {
             domains: domains.clone(),
             smart_hosts: Vec::new(),
             enabled: true,
+            ..Connector::default()
         },
         Connector {
             name: "To on-premises".into(),
@@ -76,6 +77,7 @@ pub fn tenant(world: &mut World) {
             domains,
             smart_hosts: vec![world.company.mail_host.clone()],
             enabled: true,
+            ..Connector::default()
         },
     ];
     let address = format!("admin@{}", world.tenant.initial_domain);
@@ -141,6 +143,8 @@ pub fn blank(world: &World, purpose: &str, address: &str) -> CloudUser {
         synced_target: None,
         synced_proxies: Vec::new(),
         external: String::new(),
+        created: world.now,
+        purged: false,
     }
 }
 

@@ -16,6 +16,8 @@ pub use super::history::{History, Slots};
 use super::incidents::Incidents;
 use super::index::Index;
 use super::post::Post;
+use super::settings::Settings;
+use super::transport::{Door, Transport};
 use super::work::Office;
 use crate::wire::attributes::Entry;
 use crate::wire::dns::RecordSet;
@@ -33,6 +35,8 @@ pub struct World {
     pub began: Timestamp,
     /// How much trouble there is.
     pub faults: Faults,
+    /// How the doubts of the published facts are settled here.
+    pub settings: Settings,
     /// What the lab has invented, of how many facts.
     pub invented: (u64, u64),
     /// What will happen.
@@ -152,6 +156,8 @@ pub struct Company {
     pub devices: Vec<String>,
     /// What is untidy: name of the mess → whom it concerns.
     pub messes: BTreeMap<String, Vec<String>>,
+    /// How mail is set up, beyond the directory.
+    pub transport: Transport,
 }
 
 /// What the tenant has of a person before anything happens.
@@ -236,6 +242,8 @@ pub struct Tenant {
     pub endpoints: BTreeMap<String, Endpoint>,
     /// Connectors.
     pub connectors: Vec<Connector>,
+    /// What the tenant does with mail at its door.
+    pub door: Door,
     /// When the last synchronization cycle ended.
     pub last_sync: Timestamp,
     /// Bearer tokens in force: token → (resource host, expires).
@@ -304,6 +312,10 @@ pub struct CloudUser {
     /// External address that a mail user of this object has or would have,
     /// without a prefix (KB4456110).
     pub external: String,
+    /// When the user was made.
+    pub created: Timestamp,
+    /// A mailbox of this user was purged.
+    pub purged: bool,
 }
 
 /// What a cloud user is to Exchange Online.
@@ -424,7 +436,7 @@ pub struct MigrationRow {
 }
 
 /// A connector of the tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Connector {
     /// Name.
     pub name: String,
@@ -438,6 +450,12 @@ pub struct Connector {
     pub smart_hosts: Vec<String>,
     /// In force.
     pub enabled: bool,
+    /// Hosts that an inbound one is for, by name; none for any.
+    pub hosts: Vec<String>,
+    /// TreatMessagesAsInternal (inbound).
+    pub treat_as_internal: bool,
+    /// Never sends without TLS 1.2 (outbound).
+    pub demands_tls: bool,
 }
 
 /// An authoritative zone.

@@ -20,7 +20,7 @@ use super::recipients::{self, ATTRIBUTES, image};
 use super::report::plural;
 use super::session::{Session, Step};
 use super::synchronize::cycle_after;
-use super::{batches, licences, waiting};
+use super::{batches, kinds, licences, waiting};
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::conversion::{self, CloudMailbox, Profile, Refusal};
@@ -251,6 +251,8 @@ pub async fn convert(session: &Arc<Session>, mailboxes: &Mailboxes, force: &Forc
     if mailboxes.is_empty() {
         return Ok(Vec::new());
     }
+    // Before the directory forgets what they were: shared mailboxes and rooms arrived as users.
+    kinds::keep(session, &mailboxes.addresses()).await?;
     let step = session.step("convert_to_mail_user", plural(mailboxes.len(), "mailbox", "mailboxes"));
     let outcomes = reshape(session, Way::Convert, mailboxes.addresses(), force, &step).await?;
     let changed = outcomes.iter().filter(|o| o.changed).count();

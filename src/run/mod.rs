@@ -17,6 +17,7 @@ pub mod gate;
 mod gate_tests;
 pub mod guards;
 pub mod journal;
+pub mod kinds;
 pub mod licences;
 pub mod mailflow;
 pub mod narrate;

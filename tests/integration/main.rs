@@ -12,5 +12,6 @@ mod messes;
 mod pages;
 mod rehearsals;
 mod resumes;
+mod settings;
 mod signals;
 mod support;

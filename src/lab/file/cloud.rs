@@ -68,10 +68,14 @@ pub(super) fn tenant(world: &mut World, file: &CompanyFile) -> u64 {
                 domains: c.domains.clone().unwrap_or_else(|| domains.clone()),
                 smart_hosts: c.smart_hosts.clone().unwrap_or_else(|| usual(c.outbound)),
                 enabled: c.enabled.unwrap_or(true),
+                hosts: c.hosts.clone(),
+                treat_as_internal: c.treat_as_internal,
+                demands_tls: c.demands_tls,
             })
             .collect();
         given += connectors.len() as u64;
     }
+    world.tenant.door = own.door.clone().unwrap_or_default();
     given + users(world, own)
 }
 

@@ -59,7 +59,9 @@ pub fn of(people: &[&str]) -> World {
             domains: vec!["contoso.test".into()],
             smart_hosts: vec!["mail.contoso.test".into()],
             enabled: true,
+            ..Connector::default()
         }],
+        door: Default::default(),
         last_sync: began(),
         tokens: BTreeMap::new(),
         removed_names: BTreeMap::new(),
@@ -73,6 +75,7 @@ pub fn of(people: &[&str]) -> World {
         now: began(),
         began: began(),
         faults: Faults::None,
+        settings: Default::default(),
         invented: (0, 0),
         queue: BTreeMap::new(),
         events: Vec::new(),

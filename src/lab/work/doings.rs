@@ -186,7 +186,7 @@ fn answer_old_mail(world: &mut World, place: usize, opens: Opens, choice: u64) {
         // Nobody on that side is known by it, or somebody else is.
         None => delivery::reply_way(world, side, &name, &mx),
     };
-    let landing = mail::landing_of(world, other, way.end);
+    let landing = mail::landing_of(world, other, way);
     post::record(world, other, sender, landing);
 }
 

@@ -26,16 +26,28 @@ pub fn mailboxes(call: &mut Call<'_>) -> Outcome {
 
 /// Get-MailUser.
 pub fn mail_users(call: &mut Call<'_>) -> Outcome {
-    list(call, |user| matches!(user.recipient, Recipient::MailUser { .. } | Recipient::Disconnected { .. }))
+    let shows = shows(call);
+    list(call, move |user| match user.recipient {
+        Recipient::MailUser { .. } => true,
+        Recipient::Disconnected { .. } => shows,
+        _ => false,
+    })
+}
+
+/// Whether a mailbox that lost its licence shows as a mail user.
+fn shows(call: &Call<'_>) -> bool {
+    call.world.settings.is("delicensed_object", "mail_user")
 }
 
 /// Get-Recipient.
 pub fn recipients(call: &mut Call<'_>) -> Outcome {
+    let shows = shows(call);
     let details = call.arguments.many("RecipientTypeDetails").to_vec();
     let types = call.arguments.many("RecipientType").to_vec();
     list(call, move |user| {
         let (kind, detail) = kind_of(user);
         !kind.is_empty()
+            && (shows || !matches!(user.recipient, Recipient::Disconnected { .. }))
             && (types.is_empty() || types.iter().any(|t| t == kind))
             && (details.is_empty() || details.iter().any(|d| d == detail))
     })
