@@ -327,6 +327,7 @@ pub fn make_mailbox(world: &mut World, user: Guid) {
         items_total: 0,
         filled: None,
         kind: "UserMailbox".into(),
+        both: false,
     });
     let shown = mailbox.guid.to_string();
     entry.recipient = Recipient::Mailbox(mailbox);

@@ -25,6 +25,7 @@ pub fn enter(world: &mut World) {
             items_total: items,
             filled: Some(after(world.began, -199 * 86_400)),
             kind: "UserMailbox".into(),
+            both: false,
         };
         let Some(user) = world.tenant.users.get_mut(&id) else { continue };
         if user.usage_location.is_empty() {

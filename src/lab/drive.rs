@@ -125,6 +125,9 @@ pub fn licence(world: &mut World, address: &str) {
 /// Mailbox to mail user, in one change.
 pub fn convert(world: &mut World, address: &str) {
     let id = user(world, address);
+    if let Some(Recipient::Mailbox(mailbox)) = world.tenant.users.get_mut(&id).map(|u| &mut u.recipient) {
+        mailbox.both = true;
+    }
     let entry = &world.tenant.users[&id];
     let Recipient::Mailbox(mailbox) = &entry.recipient else { panic!("{address} has no cloud mailbox") };
     let (guid, cloud_dn) = (mailbox.guid, entry.legacy_dn.clone());

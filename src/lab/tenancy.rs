@@ -92,6 +92,7 @@ pub fn tenant(world: &mut World) {
         items_total: 12,
         filled: Some(world.began),
         kind: "UserMailbox".into(),
+        both: false,
     });
     world.seats_taken.insert(ENTERPRISEPACK, 1);
     enter(world, user);

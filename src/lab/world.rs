@@ -357,6 +357,8 @@ pub struct Mailbox {
     pub filled: Option<Timestamp>,
     /// `UserMailbox`, `SharedMailbox`, `RoomMailbox`.
     pub kind: String,
+    /// DeliverToMailboxAndForward: a copy of what is forwarded stays.
+    pub both: bool,
 }
 
 /// A licence product.

@@ -57,6 +57,8 @@ pub struct Memory {
     pub failed_rows: BTreeMap<String, String>,
     /// What the journal says about earlier work, kept up to date.
     pub past: Past,
+    /// Whose kind and forwarding this run has seen to, by address in lower case.
+    pub kept: BTreeSet<String>,
     /// Effective writes so far.
     pub writes: u64,
     /// Facts kept by a primitive for a later one of the same run, by name.

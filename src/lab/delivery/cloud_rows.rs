@@ -160,6 +160,19 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         cloud: &[C4],
+        when: Some(When("altRecipient was synchronized, DeliverToMailboxAndForward", |s| {
+            s.alternate().is_some() && s.keeps_in_cloud()
+        })),
+        ..cloud(
+            "cloud-forwarding-both",
+            "D",
+            "CMD",
+            "alternate recipient beside the mailbox: DeliverToMailboxAndForward was set in the cloud",
+            Step::AlternateToo,
+        )
+    },
+    Row {
+        cloud: &[C4],
         when: Some(When("altRecipient was synchronized as ForwardingAddress", |s| s.alternate().is_some())),
         ..cloud(
             "cloud-forwarding",

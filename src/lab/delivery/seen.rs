@@ -343,6 +343,11 @@ impl<'a> Seen<'a> {
         self.is_true("deliverAndRedirect")
     }
 
+    /// The cloud mailbox keeps a copy of what it forwards.
+    pub fn keeps_in_cloud(&self) -> bool {
+        self.cloud_user().is_some_and(|u| matches!(&u.recipient, Recipient::Mailbox(m) if m.both))
+    }
+
     /// The target lies in one of the company's own domains.
     pub fn targets_own_domain(&self) -> bool {
         self.world.company.domains.contains(&domain_of(&self.target))

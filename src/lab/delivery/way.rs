@@ -330,13 +330,21 @@ impl<'w> Walk<'w> {
             Step::Chain => Next::Again(seen.target.clone()),
             Step::Alternate => {
                 self.way.alternate = true;
-                seen.alternate().map_or_else(|| Next::End(self.stop(row, seen)), Next::Again)
+                match seen.alternate() {
+                    // The service sends it on as its own.
+                    Some(address) if self.leaves(seen, &address) => Next::End(End::Out(address)),
+                    Some(address) => Next::Again(address),
+                    None => Next::End(self.stop(row, seen)),
+                }
             }
             Step::AlternateToo => {
                 if let Some(address) = seen.alternate() {
                     self.branch(seen, &key(), &address);
                 }
-                Next::End(End::Old(key()))
+                Next::End(match (seen.host, seen.user) {
+                    (Side::Cloud, Some(user)) => End::Cloud(user),
+                    _ => End::Old(key()),
+                })
             }
             Step::Expand => Next::End(self.expand(seen, &key())),
             Step::Connector => Next::Host(Side::Old, From::OtherSide, outer()),
@@ -358,6 +366,13 @@ impl<'w> Walk<'w> {
         }
     }
 
+    /// Whether the cloud sends a forwarded message out: the address is none of ours.
+    fn leaves(&self, seen: &Seen<'_>, address: &str) -> bool {
+        let domain = domain_of(address);
+        let ours = self.world.company.domains.contains(&domain) || domain == self.world.tenant.initial_domain;
+        seen.host == Side::Cloud && !ours
+    }
+
     /// A message for another recipient that begins on this host, as handed over here.
     fn onward(&self, seen: &Seen<'_>, trail: &[String], to: &str) -> Way {
         let letter = Letter { to, entry: seen.host, by: seen.from, ..*self.letter };
@@ -373,7 +388,10 @@ impl<'w> Walk<'w> {
             return;
         }
         let trail: Vec<String> = self.trail.iter().cloned().chain([key.to_owned()]).collect();
-        let copy = self.onward(seen, &trail, address);
+        let copy = match self.leaves(seen, address) {
+            true => Way { end: End::Out(address.to_owned()), ..self.blank() },
+            false => self.onward(seen, &trail, address),
+        };
         self.way.copies.push((address.to_owned(), copy));
     }
 

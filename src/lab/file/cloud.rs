@@ -122,6 +122,7 @@ fn users(world: &mut World, own: &super::Tenant) -> u64 {
                 items_total: items,
                 filled: Some(world.began),
                 kind: "UserMailbox".into(),
+                both: false,
             }),
         };
         for id in &user.licences {

@@ -71,7 +71,7 @@ pub(super) const MESSES: &[Mess] = &[
         "forwarding",
         "mail is forwarded to an address outside, and a copy is kept",
         "LDAP: altRecipient, deliverAndRedirect TRUE",
-        "the row moves; that a copy is kept is not synchronized, and people are told so",
+        "that a copy is kept is not synchronized: `convert_to_mail_user` sets it in the cloud",
         forwarding,
     ),
     mess(

@@ -160,7 +160,15 @@ fn cloud_is(world: &mut World, recipient: Recipient) {
 
 fn mailbox(world: &World) -> Mailbox {
     let guid = world.guid("mailbox", "test");
-    Mailbox { guid, created: world.now, items: 1, items_total: 1, filled: None, kind: "UserMailbox".into() }
+    Mailbox {
+        guid,
+        created: world.now,
+        items: 1,
+        items_total: 1,
+        filled: None,
+        kind: "UserMailbox".into(),
+        both: false,
+    }
 }
 
 fn cloud_mailbox(world: &mut World) {
