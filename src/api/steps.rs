@@ -182,7 +182,11 @@ pub const PRIMITIVES: &[Primitive] = &[
         name: "watch",
         args: &[
             Arg::new("batch", Kind::Batch, "The batch"),
-            Arg::maybe("options", Kind::Options, "`hours` (deadline, 336), `every` (minutes between two looks, 30), `pause` (hours after which it comes back with what is complete so far; b.is_over says whether that is all)"),
+            Arg::maybe(
+                "options",
+                Kind::Options,
+                "`hours` (deadline, 336), `every` (minutes between two looks, 30), `pause` (hours after which it comes back with what is complete so far; b.is_over says whether that is all)",
+            ),
         ],
         returns: "Batch",
         summary: "Step 7: watches a batch until its copy is over",

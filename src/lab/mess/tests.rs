@@ -80,8 +80,7 @@ fn each_mess_ends_as_its_record_says() {
         assert!(row.outcome == Outcome::Moved || !row.reason.is_empty(), "{}", mess.name);
         // This tool waits for the slowest of a wave before it converts anybody.
         let waited = |b: &&crate::wire::lab::Broken| b.rule != "work-lost-by-delay";
-        let broken: Vec<_> =
-            proof.rows.iter().flat_map(|r| &r.broken).chain(&proof.broken).filter(waited).collect();
+        let broken: Vec<_> = proof.rows.iter().flat_map(|r| &r.broken).chain(&proof.broken).filter(waited).collect();
         assert!(broken.is_empty(), "{}: {broken:?}", mess.name);
         assert_eq!(proof.probes.lost, 0, "{}: {:?}", mess.name, proof.probes.lost_sample);
     }
