@@ -161,10 +161,13 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive {
         namespace: "",
         name: "start",
-        args: &[Arg::new("batch", Kind::Batch, "The batch")],
+        args: &[
+            Arg::new("batch", Kind::Batch, "The batch"),
+            Arg::maybe("options", Kind::Options, "`force` (why the guard start-before-licences is to be passed)"),
+        ],
         returns: "true or false",
         summary: "Step 7: starts a batch, or its failed rows again",
-        about: "The point of no return for mail: the service makes the cloud mailboxes and writes TargetAddress on premises before it copies, so new mail arrives only in the cloud from now on. Both sides' whole images are journalled first. Answers whether it changed anything.",
+        about: "The point of no return for mail: the service makes the cloud mailboxes and writes TargetAddress on premises before it copies, so new mail arrives only in the cloud from now on. Both sides' whole images are journalled first. Refused while a cloud mailbox of an earlier wave has no licence. Answers whether it changed anything.",
         failures: &[base::Kind::Conflict, base::Kind::NotFound, base::Kind::Refused],
         effect: Effect::Writes,
         way_back: "release(b.failed) for rows that fail; for others the inverse of each write, while the old mailbox is kept",
@@ -174,7 +177,8 @@ pub const PRIMITIVES: &[Primitive] = &[
         call: |call| {
             let s = Arc::clone(call.session());
             let b: Batch = call.get(0)?;
-            Ok(call.wait(start::start(&s, &b))?.into())
+            let force = call.force(1)?;
+            Ok(call.wait(start::start(&s, &b, &force))?.into())
         },
     },
     Primitive {
@@ -220,10 +224,13 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive {
         namespace: "",
         name: "convert_to_mail_user",
-        args: &[Arg::new("mailboxes", Kind::Mailboxes, "Mailboxes whose copy is done")],
+        args: &[
+            Arg::new("mailboxes", Kind::Mailboxes, "Mailboxes whose copy is done"),
+            Arg::maybe("options", Kind::Options, "`force` (why the guard conversion-too-late is to be passed)"),
+        ],
         returns: "map",
         summary: "Step 8: makes mail users of moved mailboxes",
-        about: "One guarded LDAP modify each: the mailbox attributes go with their exact old values, every address stays, the X.500 names of both sides are added, the cloud GUID and the policy exclusion are written. Who is a mail user already is left alone. Answers changed, already and refused (array of maps).",
+        about: "One guarded LDAP modify each: the mailbox attributes go with their exact old values, every address stays, the X.500 names of both sides are added, the cloud GUID and the policy exclusion are written. Who is a mail user already is left alone; whose copy ended more than four days ago (waits.conversion_days of stagepost.toml) is refused, because what was done in the old mailbox since would be lost. Answers changed, already and refused (array of maps).",
         failures: &[base::Kind::Conflict, base::Kind::Refused],
         effect: Effect::Writes,
         way_back: "the inverse modify, until the store purges the old mailbox (30 days by default)",
@@ -235,10 +242,13 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive {
         namespace: "",
         name: "set_mx",
-        args: &[Arg::new("domains", Kind::Texts, "The mail domains")],
+        args: &[
+            Arg::new("domains", Kind::Texts, "The mail domains"),
+            Arg::maybe("options", Kind::Options, "`force` (why the guard mx-before-settled is to be passed)"),
+        ],
         returns: "true or false",
         summary: "Step 9: sends the mail of all domains to the cloud",
-        about: "Asks the tenant where each domain's mail must go, lowers the time to live, waits for the old one, swaps each set whole in one signed message, and waits until all resolvers agree. Answers whether it changed anything.",
+        about: "Asks the tenant where each domain's mail must go, lowers the time to live, waits for the old one, swaps each set whole in one signed message, and waits until all resolvers agree. Refused while somebody of a domain is not moved and no outbound connector carries their mail to the old server. Answers whether it changed anything.",
         failures: &[base::Kind::Validation, base::Kind::Conflict, base::Kind::Timeout],
         effect: Effect::Writes,
         way_back: "the swap back from the recorded new set to the recorded old one",
@@ -248,16 +258,20 @@ pub const PRIMITIVES: &[Primitive] = &[
         call: |call| {
             let s = Arc::clone(call.session());
             let d = call.texts(0)?;
-            Ok(call.wait(mailflow::set_mx(&s, &d))?.into())
+            let force = call.force(1)?;
+            Ok(call.wait(mailflow::set_mx(&s, &d, &force))?.into())
         },
     },
     Primitive {
         namespace: "",
         name: "remove",
-        args: &[Arg::new("batch", Kind::Batch, "The batch")],
+        args: &[
+            Arg::new("batch", Kind::Batch, "The batch"),
+            Arg::maybe("options", Kind::Options, "`force` (why the guard removal-while-copying is to be passed)"),
+        ],
         returns: "true or false",
         summary: "Step 10: deletes a batch that nothing hangs on any more",
-        about: "Every row is moved or left whole, 72 hours have passed since the MX change (waits.mx_hours of stagepost.toml; it waits for them), and mail flow was proved. Answers whether it changed anything.",
+        about: "Every row is moved or left whole, 72 hours have passed since the MX change (waits.mx_hours of stagepost.toml; it waits for them), and mail flow was proved. Refused while a row is being copied; by force the batch is stopped first, and the other conditions hold for its other rows. Answers whether it changed anything.",
         failures: &[base::Kind::Conflict, base::Kind::Timeout],
         effect: Effect::Writes,
         way_back: "none: nothing is copied from on premises any more",
@@ -267,7 +281,8 @@ pub const PRIMITIVES: &[Primitive] = &[
         call: |call| {
             let s = Arc::clone(call.session());
             let b: Batch = call.get(0)?;
-            Ok(call.wait(removal::remove(&s, &b))?.into())
+            let force = call.force(1)?;
+            Ok(call.wait(removal::remove(&s, &b, &force))?.into())
         },
     },
 ];
@@ -405,7 +420,8 @@ fn known_reason(session: &Session, address: &str) -> Option<String> {
 fn convert_them(call: &mut Call) -> Result<Dynamic> {
     let session = Arc::clone(call.session());
     let list: Mailboxes = call.get(0)?;
-    let outcomes = call.wait(convert::convert(&session, &list))?;
+    let force = call.force(1)?;
+    let outcomes = call.wait(convert::convert(&session, &list, &force))?;
     let mut map = Map::new();
     let changed = outcomes.iter().filter(|o| o.changed).count();
     let refused: rhai::Array = outcomes.iter().filter_map(refusal).collect();

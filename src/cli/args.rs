@@ -91,7 +91,7 @@ pub enum Verb {
     Lab(Lab),
     /// Check a script without running it
     Check(Check),
-    /// Explain a primitive or a rule of the judge
+    /// Explain a primitive, a rule of the list or a guard
     Explain(Explain),
 }
 
@@ -143,6 +143,7 @@ Examples:
   stagepost rehearse --world company.json       your own company, as far as you know it
   stagepost rehearse --faults usual --seed 7    with the trouble that administrators see
   stagepost rehearse --script scripts/staged.rhai --deny 'Switch the mail'
+  stagepost rehearse --script mine.rhai --force 'what if'  past all guards (docs/guards.md)
   stagepost rehearse --json | jq -c 'select(.event == \"finding\")'
 
 Approvals answer themselves after a lab working day and stand in the report. Nothing leaves this machine. \
@@ -157,6 +158,9 @@ pub struct Rehearse {
     /// Refuse the approval whose text contains this
     #[arg(long, value_name = "TEXT")]
     pub deny: Vec<String>,
+    /// Pass every guard (docs/guards.md) for this reason; it stands in the journal and in the report
+    #[arg(long, value_name = "REASON")]
+    pub force: Option<String>,
     /// Folder for the report; made if it isn't there
     #[arg(long, value_name = "DIR", default_value = "rehearsal")]
     pub out: PathBuf,
@@ -266,10 +270,11 @@ pub struct Check {
 #[command(after_help = "\
 Examples:
   stagepost explain convert_to_mail_user        what it does, its arguments, an example
-  stagepost explain forwarded-unfilled          a rule that the judge named
+  stagepost explain SP114                       a rule of the list
+  stagepost explain mx-before-settled           a guard
   stagepost explain                             all names")]
 pub struct Explain {
-    /// A primitive (`start`, `license::assign`) or a rule; all names if left out
+    /// A primitive (`start`, `license::assign`), a rule or a guard; all names if left out
     pub name: Option<String>,
 }
 

@@ -117,7 +117,7 @@ fn arguments(ground: Ground, out: &Path) -> super::args::Rehearse {
     let (make, seed, faults) = match ground {
         Ground::Usual | Ground::BrokenOff => (40, 2, "usual"),
         Ground::Trouble => (60, 3, "usual"),
-        _ => (30, 2, "none"),
+        _ => (30, 9, "none"),
     };
     line.extend(["--make".into(), make.to_string(), "--seed".into(), seed.to_string()]);
     line.extend(["--faults".into(), faults.to_owned(), "--out".into(), out.display().to_string()]);

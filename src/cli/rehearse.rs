@@ -36,6 +36,10 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
         Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
     })?;
     // Everything that can be wrong with the call is found before anything runs.
+    if args.force.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+        return Err(Failure::new(Kind::Usage, "--force needs a reason and got an empty one")
+            .hint("write why the guards are to be passed; it stands in the journal and in the report"));
+    }
     let project = environment::project(&here)?;
     let script = lists::script(&here, &args.script)?;
     let file = companies::named(context, &args.world)?;
@@ -89,6 +93,9 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
         handle: runtime.handle().clone(),
     }))?;
     let Opened { session, control } = opened;
+    if let Some(reason) = &args.force {
+        session.force_guards(reason.trim());
+    }
     session.note(What::Began {
         script: script.name.clone(),
         profile: session.profile().name.clone(),
@@ -118,8 +125,12 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
     // Told at the end: the rehearsal itself has an outcome.
     let logged = log.as_ref().map_or(Ok(()), |log| log.finish());
 
-    let mut parts =
-        Parts::new(format!("Rehearsal of {}", session.project().name), script.name.clone(), proof, keeper.notes());
+    let mut parts = Parts::new(
+        format!("Rehearsal of {}", company(&session.project().name)),
+        script.name.clone(),
+        proof,
+        keeper.notes(),
+    );
     parts.profile = session.profile().name.clone();
     parts.seed = Some(args.world.seed);
     parts.faults = args.world.faults.word().to_owned();
@@ -142,9 +153,19 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
             Some("the texts stand in the lines `approved` above, and in the report"),
         );
     }
+    if args.force.is_some() && !keeper.notes().iter().any(|n| matches!(n.what, What::Forced { .. })) {
+        context
+            .ui
+            .warning("no guard objected, so --force passed none", Some("leave it out: the script needs no force"));
+    }
     runtime.block_on(lab.stop());
     logged?;
     Ok((exit, Some(story)))
+}
+
+/// The company in the name of a lab's profile: its report is about the company.
+fn company(name: &str) -> &str {
+    name.strip_prefix("lab of ").unwrap_or(name)
 }
 
 /// Whether an approval was asked that `deny` meant.

@@ -42,6 +42,10 @@ pub fn failure(failure: &Failure) -> Value {
     })
 }
 
+fn forced(forced: &super::story::Forced) -> Value {
+    json!({ "guard": forced.guard, "target": forced.target, "text": forced.text, "reason": forced.reason })
+}
+
 /// The summary of a rehearsal as one event, the last of the stream.
 pub fn summary(story: &Story) -> Value {
     let proof = &story.parts.proof;
@@ -55,13 +59,20 @@ pub fn summary(story: &Story) -> Value {
         "mailboxes": { "moved": story.tally.moved, "left_whole": story.tally.whole, "broken": story.tally.broken },
         "left_whole": reasons(&story.left),
         "broken": reasons(&story.broken),
+        "forced": story.forced.iter().map(forced).collect::<Vec<_>>(),
         "began": story.began(),
         "ended": story.ended(),
-        "hours_apart": { "median": proof.hours_apart_median, "worst": proof.hours_apart_worst },
+        "hours_apart": {
+            "median": proof.hours_apart_median,
+            "worst": proof.hours_apart_worst,
+            "total": proof.hours_apart_total,
+        },
         "hours_without_old_mail": {
             "median": proof.hours_without_old_mail_median,
             "worst": proof.hours_without_old_mail_worst,
+            "total": proof.hours_without_old_mail_total,
         },
+        "work": proof.work,
         "probes": proof.probes,
         "requests": story.parts.counts.requests,
         "writes": proof.writes,

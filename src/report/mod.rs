@@ -6,10 +6,13 @@
 //! service.
 
 pub mod folder;
+pub mod front;
 pub mod gantt;
 pub mod group;
 pub mod html;
+pub mod limits;
 pub mod lines;
+pub mod owners;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod story;

@@ -9,11 +9,13 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::group::{self, Group, Groups};
+use super::group::Group;
 use super::words;
 use crate::base::Failure;
-use crate::run::narrate::{Note, What};
+use crate::run::narrate::Note;
 use crate::wire::lab::{Counts, Digest, Outcome, Proof, Row};
+
+mod gather;
 
 /// What a story is made from. [`Parts::new`] fills in what can be left out.
 #[derive(Clone, Debug)]
@@ -201,6 +203,53 @@ pub struct Approval {
     pub by: String,
 }
 
+/// A guard that was passed by force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forced {
+    /// When.
+    pub time: Timestamp,
+    /// Name of the guard.
+    pub guard: String,
+    /// What it protected.
+    pub target: String,
+    /// What it said.
+    pub text: String,
+    /// Why it was passed.
+    pub reason: String,
+}
+
+/// Seats of the product that gives the mailboxes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seats {
+    /// The product.
+    pub product: String,
+    /// Needed by all waves together.
+    pub needed: u64,
+    /// Given in all waves together.
+    pub given: u64,
+    /// Free before the first wave, if they were counted.
+    pub free: Option<u64>,
+}
+
+/// Hours that people wait: the middle one, the worst, everybody's together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hours {
+    /// Half of the people wait less.
+    pub median: f64,
+    /// Nobody waits longer.
+    pub worst: f64,
+    /// Of everybody together.
+    pub total: f64,
+}
+
+impl Hours {
+    /// `median 38.2 h, worst 4 days, 5,749 h in all`.
+    pub fn words(&self) -> String {
+        let (median, worst) = (words::hours(self.median), words::hours(self.worst));
+        format!("median {median}, worst {worst}, {} in all", words::hours_in_all(self.total))
+    }
+}
+
 /// Everything there is to tell.
 #[derive(Clone, Debug)]
 pub struct Story {
@@ -225,23 +274,32 @@ pub struct Story {
     /// Rules that don't hold, with the mailboxes that break them; a rule about
     /// nobody in particular has no targets.
     pub broken: Vec<Group>,
+    /// Guards that were passed by force, in order.
+    pub forced: Vec<Forced>,
+    /// Seats, if they were counted or given.
+    pub seats: Option<Seats>,
+    /// Until when batches have to stay after the MX change, if the run waited.
+    pub settled: Option<Timestamp>,
 }
 
 impl Story {
     /// Gathers the story.
     pub fn new(parts: Parts) -> Story {
         let tally = Tally::of(&parts.proof.rows);
-        let mut steps = steps_of(&parts.notes);
-        let waves = waves_of(&parts.proof.rows, &mut steps);
+        let mut steps = gather::steps_of(&parts.notes);
+        let waves = gather::waves_of(&parts.proof.rows, &mut steps);
         let verdict = verdict_of(&parts, tally);
         let mut story = Story {
             verdict,
             sentence: String::new(),
             tally,
-            approvals: approvals_of(&parts.notes),
-            findings: findings_of(&parts.notes),
-            left: left_of(&parts),
-            broken: broken_of(&parts.proof),
+            approvals: gather::approvals_of(&parts.notes),
+            findings: gather::findings_of(&parts.notes),
+            left: gather::left_of(&parts),
+            broken: gather::broken_of(&parts.proof),
+            forced: gather::forced_of(&parts.notes),
+            seats: gather::seats_of(&parts.notes),
+            settled: gather::settled_of(&parts.notes),
             steps,
             waves,
             parts,
@@ -282,41 +340,35 @@ impl Story {
         })
     }
 
-    /// What this rehearsal does not prove, one sentence each.
-    pub fn limits(&self) -> Vec<String> {
-        let mut limits = Vec::new();
-        let (made, of) = self.parts.proof.invented;
-        if made > 0 {
-            limits.push(format!(
-                "The company is partly invented: {} of {} facts about directory, mailbox sizes, permissions and the tenant \
-                 were made up by the lab. A real directory has habits that no lab makes up.",
-                words::count(made),
-                words::count(of)
-            ));
-        }
-        limits.push(
-            "Real throughput: the lab copies at a rate of its own. How long a wave takes for real hangs on the old server, the \
-             line and the service's throttling; a pilot wave measures it."
-                .to_owned(),
-        );
-        limits.push(
-            "Real clients: Outlook profiles, phones, shared calendars and add-ins are not part of the lab. People still need \
-             the new profile, and somebody to call."
-                .to_owned(),
-        );
-        limits.push(
-            "Unconfirmed behaviour: where public sources don't settle what the service does, the lab follows one reading. \
-             These points are settings of the lab, and a real tenant may answer otherwise."
-                .to_owned(),
-        );
-        if self.parts.faults == "none" {
-            limits.push(
-                "Trouble: this rehearsal ran without faults. `--faults usual` adds throttling, lost answers and failing \
-                 mailboxes as administrators see them."
-                    .to_owned(),
-            );
-        }
-        limits
+    /// The judge's rows of an outcome.
+    pub fn rows(&self, outcome: Outcome) -> impl Iterator<Item = &Row> {
+        self.parts.proof.rows.iter().filter(move |r| r.outcome == outcome)
+    }
+
+    /// When the last step of this name ended well.
+    pub fn ended_step(&self, primitive: &str) -> Option<Timestamp> {
+        self.steps.iter().filter(|s| s.primitive == primitive && s.ok).filter_map(|s| s.ended).max()
+    }
+
+    /// How long people had new mail in one mailbox and Outlook in the other;
+    /// nothing if that happened to nobody.
+    pub fn apart(&self) -> Option<Hours> {
+        let proof = &self.parts.proof;
+        proof.rows.iter().any(|r| r.hours_apart.is_some()).then_some(Hours {
+            median: proof.hours_apart_median,
+            worst: proof.hours_apart_worst,
+            total: proof.hours_apart_total,
+        })
+    }
+
+    /// How long people were without their old mail; nothing if nobody was.
+    pub fn without_old_mail(&self) -> Option<Hours> {
+        let proof = &self.parts.proof;
+        proof.rows.iter().any(|r| r.hours_without_old_mail.is_some()).then_some(Hours {
+            median: proof.hours_without_old_mail_median,
+            worst: proof.hours_without_old_mail_worst,
+            total: proof.hours_without_old_mail_total,
+        })
     }
 
     fn tell(&self) -> String {
@@ -399,176 +451,6 @@ fn verdict_of(parts: &Parts, tally: Tally) -> Verdict {
     } else {
         Verdict::Go
     }
-}
-
-fn steps_of(notes: &[Note]) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut open: Vec<(u64, usize)> = Vec::new();
-    for note in notes {
-        match &note.what {
-            What::StepBegan { id, primitive, subject } => {
-                open.push((*id, steps.len()));
-                steps.push(Step {
-                    id: *id,
-                    primitive: words::clean(primitive),
-                    subject: words::clean(subject),
-                    began: note.time,
-                    ended: None,
-                    ok: false,
-                    changed: 0,
-                    text: String::new(),
-                    depth: open.len() - 1,
-                    wave: None,
-                });
-            }
-            What::StepEnded { id, ok, changed, text } => {
-                let Some(at) = open.iter().rposition(|(open, _)| open == id) else { continue };
-                let (_, index) = open.remove(at);
-                if let Some(step) = steps.get_mut(index) {
-                    step.ended = Some(note.time);
-                    step.ok = *ok;
-                    step.changed = *changed;
-                    step.text = words::clean(text);
-                }
-            }
-            _ => {}
-        }
-    }
-    steps
-}
-
-/// Waves are the batches that the judge saw and those that a `batch` step
-/// named. A step belongs to the wave that its subject names; the steps that
-/// speak of mailboxes only belong to the batch made last before them.
-fn waves_of(rows: &[Row], steps: &mut [Step]) -> Vec<Wave> {
-    let mut names: Vec<String> = Vec::new();
-    let mut known: BTreeMap<String, usize> = BTreeMap::new();
-    let batches = steps.iter().filter(|s| s.primitive == "batch").map(|s| first_word(&s.subject));
-    for name in batches.chain(rows.iter().map(|r| r.batch.as_str())) {
-        if !name.is_empty() && !known.contains_key(name) {
-            known.insert(name.to_owned(), names.len());
-            names.push(name.to_owned());
-        }
-    }
-    let mut waves: Vec<Wave> = names
-        .into_iter()
-        .map(|name| Wave { name, tally: Tally::default(), steps: Vec::new(), first: None, last: None })
-        .collect();
-    let mut tallies: Vec<Vec<&Row>> = vec![Vec::new(); waves.len()];
-    for row in rows {
-        if let Some(rows) = known.get(&row.batch).and_then(|i| tallies.get_mut(*i)) {
-            rows.push(row);
-        }
-    }
-    for (wave, rows) in waves.iter_mut().zip(tallies) {
-        wave.tally = Tally::of(rows);
-    }
-    let mut current = None;
-    for (index, step) in steps.iter_mut().enumerate() {
-        let named = step.subject.split([' ', '(', ')', ',', ':', '`', '"']).find_map(|word| known.get(word)).copied();
-        if step.primitive == "batch" {
-            current = named;
-        }
-        step.wave = named.or_else(|| current.filter(|_| follows_its_batch(&step.primitive)));
-        if let Some(wave) = step.wave.and_then(|w| waves.get_mut(w)) {
-            wave.steps.push(index);
-            wave.first = Some(wave.first.map_or(step.began, |t| t.min(step.began)));
-            wave.last = wave.last.max(step.ended);
-        }
-    }
-    waves
-}
-
-fn follows_its_batch(primitive: &str) -> bool {
-    matches!(
-        primitive,
-        "start"
-            | "watch"
-            | "license::assign"
-            | "release"
-            | "convert_to_mail_user"
-            | "permissions::apply"
-            | "people::tell"
-    )
-}
-
-fn first_word(text: &str) -> &str {
-    text.split([' ', '(', ',', ':']).next().unwrap_or_default()
-}
-
-fn approvals_of(notes: &[Note]) -> Vec<Approval> {
-    let mut approvals: Vec<Approval> = Vec::new();
-    for note in notes {
-        match &note.what {
-            What::Asked { text } => approvals.push(Approval {
-                asked: note.time,
-                answered: None,
-                text: words::clean(text),
-                granted: None,
-                by: String::new(),
-            }),
-            What::Answered { text, granted, by } => {
-                let text = words::clean(text);
-                let found = approvals.iter_mut().rev().find(|a| a.text == text && a.granted.is_none());
-                match found {
-                    Some(approval) => {
-                        approval.answered = Some(note.time);
-                        approval.granted = Some(*granted);
-                        approval.by = words::clean(by);
-                    }
-                    None => approvals.push(Approval {
-                        asked: note.time,
-                        answered: Some(note.time),
-                        text,
-                        granted: Some(*granted),
-                        by: words::clean(by),
-                    }),
-                }
-            }
-            _ => {}
-        }
-    }
-    approvals
-}
-
-fn findings_of(notes: &[Note]) -> Vec<Group> {
-    let mut groups = Groups::new();
-    for note in notes {
-        match &note.what {
-            What::Finding { severity, target, message, hint } => groups.add(severity, target, message, hint),
-            What::Warned { text, hint } => groups.add("warning", "", text, hint),
-            _ => {}
-        }
-    }
-    groups.finish()
-}
-
-/// The run's own account of a row says more than the judge's; the judge's
-/// decides which rows are listed.
-fn left_of(parts: &Parts) -> Vec<Group> {
-    let mut told: BTreeMap<String, &str> = BTreeMap::new();
-    for note in &parts.notes {
-        if let What::LeftWhole { address, reason } = &note.what {
-            told.insert(address.to_lowercase(), reason);
-        }
-    }
-    group::reasons(parts.proof.rows.iter().filter(|r| r.outcome == Outcome::Whole).map(|row| {
-        let told = told.get(&row.address.to_lowercase()).copied().unwrap_or_default();
-        (row.address.as_str(), if row.reason.is_empty() { told } else { row.reason.as_str() })
-    }))
-}
-
-fn broken_of(proof: &Proof) -> Vec<Group> {
-    let mut groups = Groups::new();
-    for rule in &proof.broken {
-        groups.add("error", "", &format!("`{}`: {}", rule.rule, rule.text), "");
-    }
-    for row in &proof.rows {
-        for rule in &row.broken {
-            groups.add("error", &row.address, &format!("`{}`: {}", rule.rule, rule.text), "");
-        }
-    }
-    groups.finish()
 }
 
 #[cfg(test)]

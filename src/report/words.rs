@@ -64,6 +64,14 @@ pub fn hours(hours: f64) -> String {
     if rest == 0.0 { format!("{days:.0} days") } else { format!("{days:.0} days {rest:.0} h") }
 }
 
+/// Hours of many people together, in hours whatever their number: `5,749 h`.
+pub fn hours_in_all(hours: f64) -> String {
+    if !hours.is_finite() || hours < 0.0 {
+        return "unknown".to_owned();
+    }
+    format!("{} h", count(hours.round() as u64))
+}
+
 /// Time between two moments as people say it: `6.5 h`, `4.5 days`, `41 days`.
 pub fn between(from: Timestamp, to: Timestamp) -> String {
     let hours_between = to.duration_since(from).as_secs_f64() / 3600.0;
@@ -214,6 +222,7 @@ mod tests {
         assert_eq!(hours(75.0), "3 days 3 h");
         assert_eq!(hours(71.9999), "3 days");
         assert_eq!(hours(f64::NAN), "unknown");
+        assert_eq!((hours_in_all(5748.6), hours_in_all(f64::NAN)), ("5,749 h".into(), "unknown".into()));
         assert_eq!(between(at("2026-01-12T09:00:00Z"), at("2026-02-21T21:00:00Z")), "40 days");
         assert_eq!(between(at("2026-01-12T09:00:00Z"), at("2026-01-16T21:00:00Z")), "4.5 days");
         assert_eq!(seconds(4.23), "4.2 s");

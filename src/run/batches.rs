@@ -17,7 +17,7 @@ use super::recipients;
 use super::report::plural;
 use super::session::Session;
 use crate::base::plant::{self, Plant};
-use crate::base::{Failure, Kind, Result};
+use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::list::{Mailboxes, ROWS_PER_FILE};
 use crate::wire::attributes::{Entry, address_key};
 use crate::wire::invoke::{Param, Params, get, number_of, text_of};
@@ -273,6 +273,10 @@ pub struct Row {
     pub error: String,
     /// SkippedItemCount: too large or broken, and not in the cloud.
     pub skipped: u64,
+    /// Name of its batch.
+    pub batch: String,
+    /// LastSuccessfulSyncTime; the service writes 1601 for never.
+    pub synced_at: Option<Timestamp>,
 }
 
 impl Row {
@@ -308,18 +312,33 @@ async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
             status: text_of(get(r, "Status")),
             error: text_of(get(r, "ErrorSummary")),
             skipped: number_of(get(r, "SkippedItemCount")).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+            batch: text_of(get(r, "BatchId")),
+            synced_at: text_of(get(r, "LastSuccessfulSyncTime"))
+                .parse()
+                .ok()
+                .filter(|t: &Timestamp| *t > Timestamp::UNIX_EPOCH),
         })
         .collect())
 }
 
-/// What a migration user's status says about its copy, by address; everybody
-/// whom a batch holds.
+/// Migration users by address: everybody whom a batch holds. Of somebody whom
+/// several hold, as after a release, the row of the batch that was started last
+/// counts: what the others say is over.
 ///
 /// # Errors
 /// Those of Exchange.
-pub async fn copied(session: &Session) -> Result<BTreeMap<String, bool>> {
+pub async fn everybody(session: &Session) -> Result<BTreeMap<String, Row>> {
     let rows = rows_where(session, Vec::new()).await?;
-    Ok(rows.into_iter().map(|r| (address_key(&r.address), r.is_synced())).collect())
+    let memory = session.memory();
+    let age = |row: &Row| (memory.past.started.get(&row.batch.to_lowercase()).copied(), row.synced_at);
+    let mut latest: BTreeMap<String, Row> = BTreeMap::new();
+    for row in rows {
+        let key = address_key(&row.address);
+        if latest.get(&key).is_none_or(|known| age(known) <= age(&row)) {
+            latest.insert(key, row);
+        }
+    }
+    Ok(latest)
 }
 
 pub(super) async fn batch_named(session: &Session, name: &str) -> Result<Option<Value>> {

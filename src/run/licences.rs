@@ -277,6 +277,10 @@ pub async fn check(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Repo
     }
     report.mailboxes = Some(mailboxes.without(&aside));
     report.tell(session);
+    if let Some(sku) = &checked.sku {
+        let (needed, free) = (checked.give.len() as u64, checked.free);
+        session.note(super::narrate::What::SeatsCounted { product: sku.part.clone(), needed, free });
+    }
     step.end(match &checked.sku {
         None => "everybody has one".to_owned(),
         Some(sku) => {
@@ -317,10 +321,12 @@ pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usi
     }
     locate(session, homeless).await?;
     let total = mailboxes.len();
+    let product = sku.part.clone();
     let change = UserChange { users: checked.give, what: What::Give(Product::of(&sku)) };
     let tell = |done: usize, of: usize| step.progress(done, of, "licences", "given");
     let outcomes = gate::pass(session, &change, Some(&tell)).await?;
     let given = outcomes.iter().filter(|o| o.changed).count();
+    session.note(super::narrate::What::SeatsGiven { product, given: given as u64 });
     let refused = warn_refused(session, outcomes) + checked.aside.len();
     step.end(match (given, refused) {
         (g, 0) if g == total => format!("{g} given"),

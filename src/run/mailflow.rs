@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::gate;
+use super::guards::{self, Force};
 use super::narrate::What;
 use super::recipients::{self, until};
 use super::report::{Report, plural};
@@ -174,8 +175,9 @@ pub(super) async fn cloud_host(session: &Session, domain: &str) -> Result<Option
 /// waits for the old one, swaps each set whole, waits until resolvers agree.
 ///
 /// # Errors
-/// `validation` for a domain behind a gateway; those of Graph, DNS and the gate.
-pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> {
+/// `conflict`: the guard `mx-before-settled` objects. `validation` for a domain
+/// behind a gateway; those of Graph, DNS and the gate.
+pub async fn set_mx(session: &Arc<Session>, domains: &[String], force: &Force) -> Result<bool> {
     let step = session.step("set_mx", domains.join(", "));
     let mut sets = Vec::new();
     let mut settled = Vec::new();
@@ -213,6 +215,9 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
         step.end("leads to the cloud already");
         return Ok(false);
     }
+    // Before the time to live is lowered, which is a write too.
+    let due: Vec<&str> = sets.iter().map(|(domain, _)| domain.as_str()).collect();
+    guards::before_mx(session, &due, force).await?;
     if slowest > 0 {
         let lower = SwapSets {
             operation: "set_mx::lower_ttl",
@@ -399,8 +404,9 @@ async fn arrives(session: &Session, report: &mut Report, host: &str, domain: &st
 /// is replaced by the cloud's name.
 ///
 /// # Errors
-/// Those of DNS and the gate.
-pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String]) -> Result<bool> {
+/// `conflict`: the guard `autodiscover-before-moved` objects. Those of DNS and
+/// the gate.
+pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String], force: &Force) -> Result<bool> {
     let step = session.step("autodiscover::set", domains.join(", "));
     let at_tenant = format!("autodiscover.{}", session.profile().tenant.initial_domain);
     let name = if plant::is(Plant::AutodiscoverElsewhere) { &at_tenant } else { &session.profile().cloud.autodiscover };
@@ -417,8 +423,17 @@ pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String]) -> Res
             .collect(),
     };
     let mut old = 0;
+    let mut due = Vec::new();
     for domain in domains {
-        old = old.max(ttl_of(session, &format!("autodiscover.{domain}"), RecordType::CNAME).await?.unwrap_or(0));
+        let name = format!("autodiscover.{domain}");
+        let found = session.services().dns.lookup(&name, RecordType::CNAME, Ask::Authority).await?;
+        old = old.max(found.as_ref().map_or(0, |s| s.ttl));
+        if found.is_none_or(|s| s.values != [value.clone()]) {
+            due.push(domain.as_str());
+        }
+    }
+    if !due.is_empty() {
+        guards::before_autodiscover(session, &due, force).await?;
     }
     let outcomes = gate::pass(session, &swap, None).await?;
     let changed = outcomes.iter().filter(|o| o.changed).count();

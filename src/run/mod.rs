@@ -15,6 +15,7 @@ pub mod endpoints;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
+pub mod guards;
 pub mod journal;
 pub mod licences;
 pub mod mailflow;

@@ -81,6 +81,22 @@ pub enum What {
         /// Why.
         reason: String,
     },
+    /// Seats were counted before a wave.
+    SeatsCounted {
+        /// The product as the tenant names it.
+        product: String,
+        /// Seats that the wave needs.
+        needed: u64,
+        /// Seats that can be given at this moment.
+        free: u64,
+    },
+    /// Seats were given in a wave.
+    SeatsGiven {
+        /// The product as the tenant names it.
+        product: String,
+        /// How many.
+        given: u64,
+    },
     /// An approval is asked.
     Asked {
         /// The text shown.
@@ -120,6 +136,17 @@ pub enum What {
         ok: bool,
         /// Exit code.
         code: u8,
+    },
+    /// A guard was passed by force.
+    Forced {
+        /// Name of the guard, `mx-before-settled`.
+        guard: String,
+        /// What it protected: a domain, a batch, a mailbox.
+        target: String,
+        /// What the guard said.
+        text: String,
+        /// Why it was passed, as the script or the command line says.
+        reason: String,
     },
 }
 

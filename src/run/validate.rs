@@ -111,6 +111,7 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
         }
     }
     let left = list.without(&aside);
+    session.memory().going_on.extend(left.iter().map(|row| row.key()));
     if left.is_empty() && !list.is_empty() {
         report.error("", "no mailbox of the list can go on", "mend the findings above, then run again");
     }

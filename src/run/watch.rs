@@ -56,6 +56,8 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     session.note(What::Waiting { reason: format!("the copy of {name}"), until: deadline });
     let back = how.pause.map(|pause| session.now() + pause);
     let known = batch.state().synced.len();
+    // Whoever finds a batch at its end doesn't know since when.
+    let mut seen_at_work = false;
     let (status, rows, is_over) = loop {
         let found = batch_named(session, name).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("the batch {name} is gone"))
@@ -99,6 +101,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
             .on(name)
             .hint("look at Get-MigrationUser for rows without progress, then run again: the watch goes on"));
         }
+        seen_at_work = true;
         session.clock().sleep(how.every).await?;
     };
     let mailboxes = recipients::cloud_mailboxes(session).await?;
@@ -134,7 +137,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         EventKind::Outcome,
         "watch",
         name,
-        json!({"status": status, "synced": state.synced, "failed": state.failed, "provisioned": state.provisioned.len()}),
+        json!({"status": status, "synced": state.synced, "failed": state.failed, "provisioned": state.provisioned.len(), "seen_to_end": seen_at_work && is_over}),
     )?;
     session.memory().failed_rows.extend(state.failed.clone());
     *batch.state() = state;

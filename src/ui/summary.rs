@@ -2,12 +2,15 @@
 
 use super::style::Paint;
 use super::text;
+use crate::report::front;
 use crate::report::group::Group;
 use crate::report::story::{Story, Verdict};
 use crate::report::words;
 
 /// How many names stand beside a reason.
 const NAMES: usize = 5;
+/// How many cases stand below a count of messages or of work.
+const CASES: usize = 3;
 
 /// The summary as text.
 pub(super) fn render(story: &Story, paint: Paint, columns: usize) -> String {
@@ -21,7 +24,10 @@ pub(super) fn render(story: &Story, paint: Paint, columns: usize) -> String {
     out.push_str("\n\n");
     let mut facts = Facts { out, paint, columns };
     mailboxes(story, &mut facts);
+    forced(story, &mut facts);
     time_and_mail(story, &mut facts);
+    work(story, &mut facts);
+    approvals(story, &mut facts);
     traffic(story, &mut facts);
     facts.out
 }
@@ -44,10 +50,11 @@ fn time_and_mail(story: &Story, facts: &mut Facts) {
     if let (Some(began), Some(ended), Some(length)) = (story.began(), story.ended(), story.length()) {
         facts.fact("Lab time", &format!("{length}, {} to {}", words::day(began), words::day(ended)));
     }
-    if proof.rows.iter().any(|r| r.hours_apart.is_some()) {
-        let line = |median, worst| format!("median {}, worst {}", words::hours(median), words::hours(worst));
-        facts.fact("Hours apart", &line(proof.hours_apart_median, proof.hours_apart_worst));
-        facts.fact("Without old mail", &line(proof.hours_without_old_mail_median, proof.hours_without_old_mail_worst));
+    if let Some(apart) = story.apart() {
+        facts.fact("Hours apart", &apart.words());
+    }
+    if let Some(without) = story.without_old_mail() {
+        facts.fact("Without old mail", &without.words());
     }
     let probes = &proof.probes;
     let delivered = format!(
@@ -59,9 +66,58 @@ fn time_and_mail(story: &Story, facts: &mut Facts) {
         words::count(probes.lost)
     );
     facts.fact("Probe messages", &delivered);
-    for lost in probes.lost_sample.iter().take(NAMES) {
-        facts.below(&words::clean(lost));
+    facts.cases(&probes.lost_sample, NAMES);
+    if probes.sent > 0 {
+        facts.fact("Delayed", &words::counted(probes.delayed, "message", "messages"));
+        facts.cases(&probes.delayed_sample, CASES);
+        facts.fact("In junk", &words::counted(probes.junk, "message", "messages"));
+        facts.cases(&probes.junk_sample, CASES);
     }
+    if probes.returned_as_before > 0 {
+        let returned = words::counted(probes.returned_as_before, "message", "messages");
+        facts.fact("Returned anyway", &format!("{returned}, too large or not allowed; not by the migration"));
+    }
+    if !probes.beside.is_empty() {
+        let beside = words::counted(probes.beside.len() as u64, "message", "messages");
+        facts.fact("Lost beside these", &format!("{beside} to groups, folders or devices"));
+        facts.cases(&probes.beside, CASES);
+    }
+}
+
+/// What people made in a mailbox after its copy. Without people at work there is
+/// nothing to count, and no line: a nought would be a claim.
+fn work(story: &Story, facts: &mut Facts) {
+    let work = &story.parts.proof.work;
+    if work.made > 0 || work.lost > 0 {
+        let text = front::work_words(story);
+        facts.fact("Work lost", &format!("{} {text}", words::count(work.lost)));
+        facts.cases(&work.sample, CASES);
+    }
+    if !work.hindered.is_empty() {
+        let kinds: Vec<String> =
+            work.hindered.iter().map(|(what, n)| format!("{what} ({})", words::count(*n))).collect();
+        facts.fact("Hindered", &kinds.join(", "));
+    }
+}
+
+/// Guards that somebody passed by force; they stand right below the mailboxes.
+fn forced(story: &Story, facts: &mut Facts) {
+    if story.forced.is_empty() {
+        return;
+    }
+    let count = words::counted(story.forced.len() as u64, "guard", "guards");
+    let count = facts.paint.warn(&format!("{count} passed by force"));
+    facts.fact("Forced", &count);
+    for one in story.forced.iter().take(NAMES) {
+        let on = if one.target.is_empty() { String::new() } else { format!(" on {}", one.target) };
+        facts.below(&format!("`{}`{on}, because: {}", one.guard, one.reason));
+    }
+    if let Some(more) = story.forced.len().checked_sub(NAMES).filter(|n| *n > 0) {
+        facts.below(&format!("and {} more", words::count(more as u64)));
+    }
+}
+
+fn approvals(story: &Story, facts: &mut Facts) {
     let refused = story.approvals.iter().filter(|a| a.granted == Some(false)).count() as u64;
     if !story.approvals.is_empty() {
         let asked = story.approvals.len() as u64;
@@ -134,6 +190,13 @@ impl Facts {
         let indent = self.indent();
         self.out.push_str(&text::hang_at(&" ".repeat(indent), indent + 2, value, self.columns));
         self.out.push('\n');
+    }
+
+    /// Cases as the judge names them.
+    fn cases(&mut self, cases: &[String], most: usize) {
+        for case in cases.iter().take(most) {
+            self.below(&words::clean(case));
+        }
     }
 
     fn groups(&mut self, groups: &[Group]) {

@@ -213,6 +213,15 @@ impl Teller {
                     self.flush(look, &mut lines);
                 }
             }
+            // The step that follows says it in numbers.
+            What::SeatsCounted { .. } | What::SeatsGiven { .. } => {}
+            What::Forced { guard, target, text, reason } => {
+                let what = format!("the guard `{guard}` was passed by force ({reason}); it said: {text}");
+                self.findings.add("warning", target, &what, "");
+                if self.open.is_empty() {
+                    self.flush(look, &mut lines);
+                }
+            }
             What::Ended { ok, code } => {
                 self.finish(look, &mut lines);
                 if !look.quiet {

@@ -307,6 +307,83 @@ fn the_summary_begins_with_the_outcome_and_names_who_was_left() {
     }
 }
 
+/// The lines of a summary from the one that begins with this label to the next
+/// label.
+fn part<'a>(text: &'a str, label: &str) -> Vec<&'a str> {
+    let mut lines = text.lines().skip_while(|l| !l.trim_start().starts_with(label));
+    let first = lines.next().unwrap_or_else(|| panic!("no {label}: {text}"));
+    let rest = lines.take_while(|l| l.starts_with("    "));
+    std::iter::once(first).chain(rest).collect()
+}
+
+#[test]
+fn the_summary_counts_waiting_mail_and_work_at_both_widths() {
+    use crate::report::sample::{End, story};
+    let shown = |end, width| {
+        let (ui, captured) = ui(Mode::Plain, width);
+        ui.summary(&story(2000, end));
+        captured.out()
+    };
+    let wide = shown(End::Usual, 120);
+    assert_eq!(part(&wide, "Hours apart"), ["  Hours apart       median 43.3 h, worst 48.7 h, 84,319 h in all"]);
+    assert_eq!(part(&wide, "Without old mail"), ["  Without old mail  median 19.3 h, worst 24.7 h, 37,615 h in all"]);
+    assert_eq!(part(&wide, "Delayed")[0], "  Delayed           21 messages");
+    assert_eq!(part(&wide, "In junk")[0], "  In junk           9 messages");
+    assert_eq!(
+        part(&wide, "Work lost")[0],
+        "  Work lost         100 of 62,000 things that people made, lost by 67 people: 50 appointments, 50 messages filed"
+    );
+    assert_eq!(part(&wide, "Work lost").len(), 4);
+    assert_eq!(part(&wide, "Hindered"), ["  Hindered          a delegate could not open the mailbox (7)"]);
+    assert_eq!(
+        part(&wide, "Forced"),
+        [
+            "  Forced            1 guard passed by force",
+            "                    `mx-before-settled` on fabrikam.test, because: the customer closes the old site on Friday"
+        ]
+    );
+    let narrow = shown(End::Usual, 60);
+    assert_eq!(
+        part(&narrow, "Work lost")[..3],
+        [
+            "  Work lost         100 of 62,000 things that people made,",
+            "                    lost by 67 people: 50 appointments, 50",
+            "                    messages filed"
+        ]
+    );
+    for text in [&wide, &narrow] {
+        println_for_review(text);
+    }
+    let calm = shown(End::Calm, 120);
+    assert_eq!(part(&calm, "Work lost"), ["  Work lost         0 of 62,000 things that people made"]);
+    assert_eq!(part(&calm, "Delayed"), ["  Delayed           0 messages"]);
+    assert!(!calm.contains("Forced") && !calm.contains("Hindered"), "{calm}");
+}
+
+#[test]
+fn work_that_nobody_counted_is_no_nought() {
+    let mut parts = crate::report::sample::story(20, crate::report::sample::End::Usual).parts;
+    parts.proof.work = crate::wire::lab::Work::default();
+    let (ui, captured) = ui(Mode::Plain, 120);
+    ui.summary(&Story::new(parts));
+    assert!(!captured.out().contains("Work lost"), "{}", captured.out());
+}
+
+#[test]
+fn a_guard_passed_by_force_is_a_warning_line() {
+    let (ui, captured) = ui(Mode::Plain, 120);
+    let what = What::Forced {
+        guard: "mx-before-settled".into(),
+        target: "contoso.test".into(),
+        text: "3 mailboxes are in between".into(),
+        reason: "agreed with the customer".into(),
+    };
+    ui.note(&Note { time: at(0), what });
+    let line = captured.err();
+    assert!(line.contains("warning contoso.test: the guard `mx-before-settled` was passed by force"), "{line}");
+    assert!(line.contains("(agreed with the customer)"), "{line}");
+}
+
 #[test]
 fn the_summary_is_one_json_line() {
     let (ui, captured) = ui(Mode::Json, 80);
@@ -314,5 +391,10 @@ fn the_summary_is_one_json_line() {
     let value: Value = serde_json::from_str(captured.out().trim_end()).expect("it is JSON");
     assert_eq!(value["mailboxes"]["moved"], 97);
     assert_eq!(value["exit"], 6);
+    assert_eq!(
+        (value["work"]["people"].clone(), value["forced"][0]["guard"].clone()),
+        (json!(4), json!("mx-before-settled"))
+    );
+    assert!(value["hours_apart"]["total"].as_f64().is_some_and(|h| h > 0.0));
     assert_eq!(captured.out().lines().count(), 1);
 }

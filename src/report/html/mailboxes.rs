@@ -29,23 +29,48 @@ pub(super) fn section_rows(story: &Story, out: &mut String) {
              value=\"m\">moved</option></select></label>\n<output></output>\n</form>\n",
         );
     }
-    let heads = [
-        ("", "Mailbox"),
-        ("t", "Outcome"),
-        ("t", "Wave"),
-        ("n", "Apart"),
-        ("n", "Without old mail"),
-        ("", "Reason, or rule that is broken"),
-    ];
+    let mut heads = vec![("", "Mailbox"), ("t", "Outcome"), ("t", "Wave"), ("n", "Apart"), ("n", "Without old mail")];
+    // A column of noughts says nothing that the first page doesn't.
+    let counts = Counts::of(rows);
+    heads.extend(counts.heads());
+    heads.push(("", "Reason, or rule that is broken"));
     let class = if many { "tall many" } else { "tall" };
     let caption = format!("{}; those in between come first, then those left, then those that moved", count(story));
     table(out, class, "Mailboxes", &caption, "mailboxes-table", &heads);
     for outcome in [Outcome::Broken, Outcome::Whole, Outcome::Moved] {
         for row in rows.iter().filter(|r| r.outcome == outcome) {
-            one(row, out);
+            one(row, counts, out);
         }
     }
     end_table(out);
+}
+
+/// Which counts of the rows have a column.
+#[derive(Clone, Copy)]
+struct Counts {
+    work: bool,
+    late: bool,
+    junk: bool,
+}
+
+impl Counts {
+    fn of(rows: &[Row]) -> Counts {
+        let any = |count: fn(&Row) -> u64| rows.iter().any(|r| count(r) > 0);
+        Counts { work: any(|r| r.work_lost), late: any(|r| r.delayed), junk: any(|r| r.junk) }
+    }
+
+    fn heads(self) -> Vec<(&'static str, &'static str)> {
+        let all = [(self.work, "Work lost"), (self.late, "Late"), (self.junk, "In junk")];
+        all.into_iter().filter(|(shown, _)| *shown).map(|(_, head)| ("n", head)).collect()
+    }
+
+    fn cells(self, row: &Row) -> String {
+        let all = [(self.work, row.work_lost), (self.late, row.delayed), (self.junk, row.junk)];
+        all.into_iter()
+            .filter(|(shown, _)| *shown)
+            .map(|(_, n)| format!("<td class=\"n\">{}</td>", words::count(n)))
+            .collect()
+    }
 }
 
 fn count(story: &Story) -> String {
@@ -63,7 +88,7 @@ pub(super) fn section(story: &Story, out: &mut String) {
     end(out);
 }
 
-fn one(row: &Row, out: &mut String) {
+fn one(row: &Row, counts: Counts, out: &mut String) {
     let (class, colour, word) = match row.outcome {
         Outcome::Broken => ("b", "bad", "in between"),
         Outcome::Whole => ("w", "left", "left whole"),
@@ -80,11 +105,12 @@ fn one(row: &Row, out: &mut String) {
     let _ = writeln!(
         out,
         "<tr class=\"{class}\"><th scope=\"row\">{}</th><td class=\"o {colour}\">{word}</td><td class=\"t\">{}</td>\
-         <td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>",
+         <td class=\"n\">{}</td><td class=\"n\">{}</td>{}<td>{}</td></tr>",
         escape(&row.address),
         escape(&row.batch),
         hours(row.hours_apart),
         hours(row.hours_without_old_mail),
+        counts.cells(row),
         why.join("<br/>")
     );
 }

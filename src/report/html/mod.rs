@@ -1,14 +1,17 @@
 //! The page: one file without outside parts, for the customer and for print.
 //!
-//! The outcome in plain words comes first, then the timeline, the people, each
-//! mailbox, the traffic, and what a rehearsal can't prove. Everything foreign
+//! The first page is the customer's, in plain words; then come the timeline, the
+//! people, each mailbox and the traffic, and on the last page what a rehearsal
+//! doesn't prove. Everything foreign
 //! is escaped ([`escape`]); a content policy in the head forbids the page to
 //! load anything. It is well-formed XML too, which a test uses.
 
+mod front;
 mod mailboxes;
 mod outcome;
 mod people;
 mod traffic;
+mod work;
 
 use super::story::{Story, Verdict};
 use super::words;
@@ -29,17 +32,24 @@ pub fn page(story: &Story) -> String {
     out.push_str(&format!("<title>{}: {}</title>\n", escape(story.verdict.words()), escape(&story.parts.title)));
     out.push_str(&format!("<style>\n{CSS}</style>\n</head>\n<body>\n"));
     out.push_str("<a class=\"skip\" href=\"#timeline\">To the timeline</a>\n");
-    outcome::header(story, &mut out);
+    front::header(story, &mut out);
     out.push_str("<main>\n");
+    front::sections(story, &mut out);
+    // On paper a new page begins here.
+    out.push_str("<div class=\"detail\">\n");
     outcome::stopped_and_broken(story, &mut out);
+    outcome::forced(story, &mut out);
     outcome::timeline(story, &mut out);
     outcome::left(story, &mut out);
     people::section(story, &mut out);
+    work::section(story, &mut out);
     mailboxes::section(story, &mut out);
+    outcome::messes(story, &mut out);
     traffic::notes(story, &mut out);
     traffic::requests(story, &mut out);
-    traffic::limits(story, &mut out);
     traffic::repeat(story, &mut out);
+    out.push_str("</div>\n");
+    traffic::limits(story, &mut out);
     out.push_str("</main>\n<footer>\n<p>Made by stagepost ");
     out.push_str(env!("CARGO_PKG_VERSION"));
     out.push_str(". All dates are in UTC. This page loads nothing from anywhere.</p>\n</footer>\n");

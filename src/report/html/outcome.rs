@@ -1,46 +1,9 @@
-//! The outcome in plain words, and the timeline.
+//! What stopped or broke, why rows were left, and the timeline.
 
-use super::{class_of, end, end_table, escape, reasons, rich, section, table};
+use super::{end, end_table, escape, reasons, rich, section, table};
 use crate::report::gantt::{self, milestones};
-use crate::report::story::{Story, Verdict};
+use crate::report::story::Story;
 use crate::report::words;
-
-/// Title, verdict, what it means, the main numbers.
-pub(super) fn header(story: &Story, out: &mut String) {
-    out.push_str(&format!("<header>\n<h1>{}</h1>\n", escape(&story.parts.title)));
-    let (head, rest) = story.sentence.split_once(": ").unwrap_or((story.verdict.words(), &story.sentence));
-    out.push_str(&format!(
-        "<p class=\"verdict\"><b class=\"{}\">{}:</b> {}.</p>\n",
-        class_of(story.verdict),
-        escape(head),
-        escape(rest)
-    ));
-    out.push_str(&format!("<p>{}</p>\n<p>{}</p>\n", meaning(story), told(story)));
-    facts(story, out);
-    out.push_str(
-        "<nav aria-label=\"Contents\"><ul><li><a href=\"#timeline\">Timeline</a></li><li><a href=\"#people\">What people \
-         notice</a></li><li><a href=\"#mailboxes\">Mailboxes</a></li><li><a href=\"#requests\">Requests</a></li><li><a \
-         href=\"#limits\">What this does not prove</a></li><li><a href=\"#repeat\">To repeat it</a></li></ul></nav>\n</header>\n",
-    );
-}
-
-/// What the verdict means for the reader.
-fn meaning(story: &Story) -> &'static str {
-    match story.verdict {
-        Verdict::Go => {
-            "Every mailbox is wholly in the cloud, its addresses and its licence with it; mail and Autodiscover lead there. \
-             From the rehearsal's side nothing stands against a pilot wave."
-        }
-        Verdict::GoWithRowsLeft => {
-            "Every mailbox is wholly on one side. Those that were left work as before, in the old system; each has its reason \
-             below, and can go in a later wave when that is mended."
-        }
-        Verdict::NoGo => {
-            "Something is neither wholly in the old system nor wholly in the cloud, or the script did not come to its end. What \
-             has to be mended first stands below."
-        }
-    }
-}
 
 /// The run in two sentences.
 fn told(story: &Story) -> String {
@@ -77,39 +40,6 @@ fn told(story: &Story) -> String {
     text
 }
 
-fn facts(story: &Story, out: &mut String) {
-    let proof = &story.parts.proof;
-    out.push_str("<dl class=\"facts\">\n");
-    let mut fact = |label: &str, class: &str, value: &str, small: &str| {
-        let small = if small.is_empty() { String::new() } else { format!("<small>{}</small>", escape(small)) };
-        out.push_str(&format!(
-            "<div><dt>{}</dt><dd class=\"{class}\">{}{small}</dd></div>\n",
-            escape(label),
-            escape(value)
-        ));
-    };
-    let or = |n: u64, class: &'static str| if n > 0 { class } else { "" };
-    let of = format!("of {}", words::count(story.tally.all()));
-    fact("Moved", or(story.tally.moved, "good"), &words::count(story.tally.moved), &of);
-    fact("Left whole", or(story.tally.whole, "left"), &words::count(story.tally.whole), "where they were");
-    fact("In between", or(story.tally.broken, "bad"), &words::count(story.tally.broken), "must be none");
-    let probes = &proof.probes;
-    fact(
-        "Messages lost",
-        or(probes.lost, "bad"),
-        &words::count(probes.lost),
-        &format!("of {} sent", words::count(probes.sent)),
-    );
-    if proof.rows.iter().any(|r| r.hours_apart.is_some()) {
-        let worst = format!("median; worst {}", words::hours(proof.hours_apart_worst));
-        fact("Hours apart", "", &words::hours(proof.hours_apart_median), &worst);
-    }
-    if let Some(length) = story.length() {
-        fact("Lab time", "", &length, "from first to last step");
-    }
-    out.push_str("</dl>\n");
-}
-
 /// Why the script stopped, and rules that don't hold.
 pub(super) fn stopped_and_broken(story: &Story, out: &mut String) {
     if let Some(failure) = &story.parts.failure {
@@ -136,6 +66,52 @@ pub(super) fn stopped_and_broken(story: &Story, out: &mut String) {
     }
 }
 
+/// Guards that were passed by force.
+pub(super) fn forced(story: &Story, out: &mut String) {
+    if story.forced.is_empty() {
+        return;
+    }
+    section(out, "forced", "Safeguards passed by force");
+    out.push_str(
+        "<p>Each of these stood in the way of something that can lose mail, and somebody decided to go on.</p>\n",
+    );
+    let heads = [("t", "When"), ("", "Safeguard"), ("", "Protects"), ("", "It said"), ("", "Reason given")];
+    table(out, "", "Safeguards passed by force", "", "", &heads);
+    for one in &story.forced {
+        out.push_str(&format!(
+            "<tr><td class=\"t\">{}</td><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+            words::moment(one.time),
+            escape(&one.guard),
+            escape(&one.target),
+            rich(&one.text),
+            rich(&one.reason)
+        ));
+    }
+    end_table(out);
+    end(out);
+}
+
+/// What is untidy in the company.
+pub(super) fn messes(story: &Story, out: &mut String) {
+    let messes = &story.parts.proof.messes;
+    if messes.is_empty() {
+        return;
+    }
+    section(out, "untidy", "What is untidy in the company");
+    out.push_str("<p>As it showed in the directory, the tenant and the mail. None of it was mended by the rehearsal.</p>\n<ul class=\"reasons\">\n");
+    for mess in messes {
+        out.push_str(&format!(
+            "<li><span class=\"count\">{}</span>{} <code>{}</code><span class=\"who\">{}</span></li>\n",
+            words::count(mess.who.len() as u64),
+            rich(&words::capital(&words::clean(&mess.about))),
+            escape(&mess.name),
+            escape(&words::names(&mess.who, 8))
+        ));
+    }
+    out.push_str("</ul>\n");
+    end(out);
+}
+
 /// Why rows were left.
 pub(super) fn left(story: &Story, out: &mut String) {
     if !story.left.is_empty() {
@@ -148,6 +124,7 @@ pub(super) fn left(story: &Story, out: &mut String) {
 /// The drawing and the two tables that say the same.
 pub(super) fn timeline(story: &Story, out: &mut String) {
     section(out, "timeline", "Timeline");
+    out.push_str(&format!("<p>{}</p>\n", told(story)));
     match gantt::draw(story) {
         Some(svg) => {
             out.push_str(

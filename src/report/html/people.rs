@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{end, end_table, escape, table};
-use crate::report::story::Story;
+use crate::report::story::{Hours, Story};
 use crate::report::words;
 use crate::wire::lab::Row;
 
@@ -24,15 +24,12 @@ pub(super) fn section_of(story: &Story) -> Option<String> {
          the conversion on Outlook opens the cloud mailbox. The time between is the price of a wave, and what is done in the \
          old mailbox after its copy stays behind.</p>\n<div class=\"pair\">\n",
     );
-    histogram(&mut out, "apart", "Hours apart", &apart, proof.hours_apart_median, proof.hours_apart_worst);
-    histogram(
-        &mut out,
-        "old",
-        "Hours without old mail",
-        &without,
-        proof.hours_without_old_mail_median,
-        proof.hours_without_old_mail_worst,
-    );
+    if let Some(hours) = story.apart() {
+        histogram(&mut out, "apart", "Hours apart", &apart, hours);
+    }
+    if let Some(hours) = story.without_old_mail() {
+        histogram(&mut out, "old", "Hours without old mail", &without, hours);
+    }
     out.push_str("</div>\n");
     longest(&mut out, &proof.rows);
     Some(out)
@@ -48,7 +45,7 @@ pub(super) fn section(story: &Story, out: &mut String) {
     end(out);
 }
 
-fn histogram(out: &mut String, class: &str, heading: &str, hours: &[f64], median: f64, worst: f64) {
+fn histogram(out: &mut String, class: &str, heading: &str, hours: &[f64], told: Hours) {
     if hours.is_empty() {
         return;
     }
@@ -64,7 +61,7 @@ fn histogram(out: &mut String, class: &str, heading: &str, hours: &[f64], median
     let used = bins.iter().rposition(|n| *n > 0).map_or(1, |i| i + 1).max(4);
     bins.truncate(used);
     let most = bins.iter().copied().max().unwrap_or(1).max(1);
-    let told: Vec<String> = bins
+    let columns: Vec<String> = bins
         .iter()
         .enumerate()
         .filter(|(_, n)| **n > 0)
@@ -74,11 +71,10 @@ fn histogram(out: &mut String, class: &str, heading: &str, hours: &[f64], median
         .collect();
     let _ = write!(
         out,
-        "<figure>\n<h3>{heading}</h3>\n<p>Median {}, worst {}.</p>\n<svg class=\"bars {class}\" viewBox=\"0 0 400 150\" role=\"img\" \
+        "<figure>\n<h3>{heading}</h3>\n<p>{}.</p>\n<svg class=\"bars {class}\" viewBox=\"0 0 400 150\" role=\"img\" \
          aria-label=\"{}\">",
-        words::hours(median),
-        words::hours(worst),
-        escape(&format!("{heading}. {}", told.join("; ")))
+        words::capital(&told.words()),
+        escape(&format!("{heading}. {}", columns.join("; ")))
     );
     let step = 400.0 / used as f64;
     for (i, n) in bins.iter().enumerate() {
@@ -156,7 +152,8 @@ mod tests {
             assert!(top / width <= BINS as f64, "{top} {width}");
         }
         let mut out = String::new();
-        histogram(&mut out, "x", "X", &[0.0, f64::NAN, -1.0, 1e9], 0.0, 1e9);
+        let told = Hours { median: 0.0, worst: 1e9, total: f64::NAN };
+        histogram(&mut out, "x", "X", &[0.0, f64::NAN, -1.0, 1e9], told);
         assert!(out.contains("</svg>"));
     }
 }

@@ -33,6 +33,7 @@ fn the_page_is_well_formed_small_and_loads_nothing() {
     for end in [End::Calm, End::Usual, End::Broken] {
         let page = page(&story(2000, end));
         read(&page);
+        // 5 MB are promised for two thousand mailboxes.
         assert!(page.len() < 2_000_000, "{end:?}: {} bytes", page.len());
         for outside in ["http://", "https://", "src=", "@import", "url("] {
             assert!(!page.contains(outside), "{end:?} has {outside}");
@@ -42,6 +43,69 @@ fn the_page_is_well_formed_small_and_loads_nothing() {
             std::fs::write(file, &page).expect("the review folder can be written");
         }
     }
+}
+
+/// Everything from the title to the signatures.
+fn first_page(page: &str) -> &str {
+    let page = page.split("<header>").nth(1).and_then(|rest| rest.split("<div class=\"detail\">").next());
+    page.expect("the page has a first page and details")
+}
+
+#[test]
+fn the_first_page_can_be_read_aloud() {
+    use super::super::owners::JARGON;
+    for (end, size) in [(End::Calm, 40), (End::Usual, 250), (End::Broken, 250), (End::Usual, 2000)] {
+        let page = page(&story(size, end));
+        // The name of a safeguard is a name.
+        let first = first_page(&page).replace("mx-before-settled", "");
+        let mut text = String::new();
+        for piece in first.split('<') {
+            text.push_str(piece.split_once('>').map_or(piece, |(_, text)| text));
+            text.push(' ');
+        }
+        let text = text.to_lowercase();
+        for word in JARGON {
+            assert!(!text.contains(word), "{end:?} {size}: `{word}` in {text}");
+        }
+        for section in ["open", "calendar", "notice", "dates", "mail", "behind", "decision"] {
+            assert_eq!(first.matches(&format!("<section id=\"{section}\"")).count(), 1, "{end:?}: {section}");
+        }
+        assert!(text.contains("signature"));
+    }
+}
+
+#[test]
+fn what_was_forced_and_what_is_untidy_stands_first_and_in_full() {
+    let page = page(&story(250, End::Usual));
+    let first = first_page(&page);
+    let forced = first.find("Passed by force").expect("it is an open point");
+    assert!(first.find("Before the start").is_some_and(|other| forced < other));
+    assert!(first.contains("2 matters"));
+    for text in
+        ["3 mailboxes of the domain are neither moved", "<code>two-holders</code>", "the customer closes the old site"]
+    {
+        assert!(page.split("<div class=\"detail\">").nth(1).is_some_and(|detail| detail.contains(text)), "{text}");
+    }
+    let calm = super::page(&story(40, End::Calm));
+    assert!(!calm.contains("id=\"forced\"") && !calm.contains("id=\"untidy\"") && !calm.contains("id=\"lost\""));
+}
+
+#[test]
+fn the_last_section_is_what_is_not_proved() {
+    for end in [End::Calm, End::Usual, End::Broken] {
+        let page = page(&story(40, end));
+        let last = page.rfind("<section id=").expect("there are sections");
+        assert!(page[last..].starts_with("<section id=\"limits\""), "{end:?}");
+        assert_eq!(page[last..].matches("Pilot check:").count(), page[last..].matches("<li>").count());
+    }
+}
+
+#[test]
+fn lost_work_has_a_column_only_where_there_is_some() {
+    let usual = page(&story(250, End::Usual));
+    assert!(usual.contains(">Work lost</th>") && usual.contains("people who lost work"));
+    let calm = page(&story(250, End::Calm));
+    assert!(!calm.contains(">Work lost</th>") && calm.contains("of 7,750 things made"));
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Findings and approvals, requests, the limits of a rehearsal, how to repeat
-//! it.
+//! Findings and approvals, requests, how to repeat the rehearsal, its limits.
 
 use std::fmt::Write as _;
 
 use super::{end, end_table, escape, rich, section, table};
+use crate::report::limits;
 use crate::report::story::Story;
 use crate::report::words;
 
@@ -119,16 +119,18 @@ pub(super) fn requests(story: &Story, out: &mut String) {
     end(out);
 }
 
-/// What this rehearsal does not prove.
+/// What this rehearsal does not prove; the last page.
 pub(super) fn limits(story: &Story, out: &mut String) {
     section(out, "limits", "What this rehearsal does not prove");
-    out.push_str("<ul class=\"limits\">\n");
-    for limit in story.limits() {
-        let text = match limit.split_once(": ") {
-            Some((head, rest)) => format!("<b>{}:</b> {}", rich(head), rich(rest)),
-            None => rich(&limit),
-        };
-        let _ = writeln!(out, "<li>{text}</li>");
+    out.push_str("<p>Each of these has a check in the pilot wave that would prove it.</p>\n<ul class=\"limits\">\n");
+    for limit in limits::limits(story) {
+        let _ = writeln!(
+            out,
+            "<li><b>{}.</b> {}<span class=\"pilot\"><b>Pilot check:</b> {}</span></li>",
+            escape(&limit.head),
+            rich(&limit.text),
+            rich(&limit.pilot)
+        );
     }
     out.push_str("</ul>\n");
     end(out);

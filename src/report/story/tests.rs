@@ -2,6 +2,7 @@
 
 use super::super::sample::{self, End};
 use super::*;
+use crate::run::narrate::What;
 use crate::wire::lab::Broken;
 
 #[test]
@@ -93,4 +94,28 @@ fn steps_that_never_ended_are_told_so() {
     ];
     let story = Story::new(Parts::new("x", "a.rhai", Proof::default(), notes));
     assert_eq!((story.steps.len(), story.steps[0].ended), (1, None));
+}
+
+#[test]
+fn forced_guards_seats_and_the_end_of_the_wait_are_gathered() {
+    let story = sample::story(250, End::Usual);
+    assert_eq!(story.forced.len(), 1);
+    assert_eq!((story.forced[0].guard.as_str(), story.forced[0].reason.is_empty()), ("mx-before-settled", false));
+    let seats = story.seats.as_ref().expect("they were counted");
+    assert_eq!((seats.needed, seats.given, seats.free), (250, 250, Some(300)));
+    let switched = story.ended_step("set_mx").expect("it was told");
+    assert_eq!(story.settled, Some(switched + jiff::SignedDuration::from_hours(72)));
+    let calm = sample::story(10, End::Calm);
+    assert!(calm.forced.is_empty());
+}
+
+#[test]
+fn seats_counted_twice_are_needed_once() {
+    let time = "2026-01-12T09:00:00Z".parse().expect("a valid moment");
+    let counted = |needed, free| Note { time, what: What::SeatsCounted { product: "E3".into(), needed, free } };
+    let given = |given| Note { time, what: What::SeatsGiven { product: "E3".into(), given } };
+    let notes = vec![counted(30, 40), counted(10, 40), given(10), counted(20, 30), given(18)];
+    let seats = Story::new(Parts::new("x", "a.rhai", Proof::default(), notes)).seats.expect("they were counted");
+    assert_eq!((seats.needed, seats.given, seats.free), (30, 28, Some(40)));
+    assert_eq!(Story::new(Parts::new("x", "a.rhai", Proof::default(), Vec::new())).seats, None);
 }
