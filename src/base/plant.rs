@@ -57,7 +57,7 @@ plants! {
     // Who is converted, and when.
     FailedTakenForSynced Usual "failed-taken-for-synced"
         "a row that failed counts as copied and is converted";
-    WatchEndsEarly Calm "watch-ends-early"
+    WatchEndsEarly Slow "watch-ends-early"
         "the first look at a batch is taken for its end";
     // The way back of a row that failed.
     ReleaseForgotten Usual "release-forgotten"
@@ -173,6 +173,8 @@ pub(crate) enum Ground {
     Calm,
     /// Rows whose copy fails.
     Usual,
+    /// A mailbox whose copy takes days.
+    Slow,
     /// Services that throttle often.
     Trouble,
     /// A colleague who edits a person's object while it is being converted.
