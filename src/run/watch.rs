@@ -24,13 +24,27 @@ pub struct Watch {
     pub deadline: SignedDuration,
     /// Time between two looks.
     pub every: SignedDuration,
+    /// Ends when every row has its cloud mailbox or has failed; the copy goes on.
+    pub until_provisioned: bool,
 }
 
 impl Default for Watch {
     fn default() -> Self {
         // 90 % of mailboxes of up to 10 GB are through in a week; a row without
         // progress is not looked into before 8 hours (reference: throughput).
-        Watch { deadline: SignedDuration::from_hours(14 * 24), every: SignedDuration::from_mins(30) }
+        Watch {
+            deadline: SignedDuration::from_hours(14 * 24),
+            every: SignedDuration::from_mins(30),
+            until_provisioned: false,
+        }
+    }
+}
+
+impl Watch {
+    /// Until the mailboxes are made, a day at most: a row that takes longer must not
+    /// keep the others from their licences.
+    pub fn provisioned() -> Watch {
+        Watch { deadline: SignedDuration::from_hours(24), until_provisioned: true, ..Watch::default() }
     }
 }
 
@@ -46,7 +60,8 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     let name = batch.name();
     let step = session.step("watch", name);
     let deadline = session.now() + how.deadline;
-    session.note(What::Waiting { reason: format!("the copy of {name}"), until: deadline });
+    let reason = if how.until_provisioned { format!("the mailboxes of {name}") } else { format!("the copy of {name}") };
+    session.note(What::Waiting { reason, until: deadline });
     let (status, rows) = loop {
         let found = batch_named(session, name).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("the batch {name} is gone"))
@@ -75,7 +90,18 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
                     .on(name)
                     .hint("open a support request; its rows' state stands in both directories"));
             }
+            _ if how.until_provisioned => {
+                let rows = rows_of(session, name).await?;
+                let mailboxes = recipients::cloud_mailboxes(session).await?;
+                let made = |r: &Row| !r.is_at_work() || mailboxes.contains_key(&address_key(&r.address));
+                if rows.iter().all(made) {
+                    break (status, rows);
+                }
+            }
             _ => {}
+        }
+        if how.until_provisioned && session.now() >= deadline {
+            break (status, rows_of(session, name).await?);
         }
         if session.now() >= deadline {
             return Err(Failure::new(
@@ -97,6 +123,8 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         }
         if row.is_synced() {
             state.synced.insert(key);
+        } else if how.until_provisioned && row.is_at_work() {
+            continue;
         } else {
             let why = if row.error.is_empty() { format!("the service says {}", row.status) } else { row.error.clone() };
             state.failed.insert(key, why);
@@ -111,6 +139,11 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     )?;
     session.memory().failed_rows.extend(state.failed.clone());
     *batch.state() = state;
+    if how.until_provisioned {
+        let made = batch.provisioned().len();
+        step.end(format!("{made} of {} have their cloud mailbox", rows.len()));
+        return Ok(());
+    }
     step.end(if failed == 0 { format!("{synced} copied") } else { format!("{synced} copied, {failed} failed") });
     Ok(())
 }
