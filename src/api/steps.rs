@@ -189,7 +189,7 @@ pub const PRIMITIVES: &[Primitive] = &[
             Arg::maybe(
                 "options",
                 Kind::Options,
-                "`hours` (deadline, 336), `every` (minutes between two looks, 30), `pause` (hours after which it comes back with what is complete so far; b.is_over says whether that is all)",
+                "`hours` (deadline, 336), `every` (minutes between two looks, 30), `up_to` (`copied`; or `provisioned`: the mailboxes are made, a day at most, and the copy goes on), `pause` (hours after which it comes back with what is complete so far; b.is_over says whether that is all)",
             ),
         ],
         returns: "Batch",
@@ -370,13 +370,21 @@ struct WatchOptions {
     hours: Option<i64>,
     every: Option<i64>,
     pause: Option<i64>,
+    up_to: Option<String>,
 }
 
 fn watch(call: &mut Call) -> Result<Dynamic> {
     let session = Arc::clone(call.session());
     let b: Batch = call.get(0)?;
     let options: WatchOptions = call.options(1)?;
-    let mut how = Watch::default();
+    let mut how = match options.up_to.as_deref() {
+        None | Some("copied") => Watch::default(),
+        Some("provisioned") => Watch::provisioned(),
+        Some(other) => {
+            let said = format!("`up_to` of a watch is `copied` or `provisioned`, not `{other}`");
+            return Err(Failure::new(base::Kind::Usage, said));
+        }
+    };
     if let Some(hours) = options.hours {
         if !(1..=90 * 24).contains(&hours) {
             return Err(Failure::new(base::Kind::Usage, "`hours` of a watch is 1 to 2160"));

@@ -354,3 +354,15 @@ fn a_message_of_the_tool_is_found_where_it_arrived() {
     time::advance(&mut world, later);
     assert_eq!(mail::message(&world, "<two@tool.example>").map(|m| m.to), None);
 }
+
+#[test]
+fn a_forwarding_that_no_longer_keeps_a_copy_is_seen() {
+    let mut world = drive::troubled(3, "forwarding");
+    drive::migrate(&mut world, 3);
+    assert_eq!(broken_rules(&proof(&world)), Vec::<String>::new());
+    let id = drive::user(&world, &first(&world));
+    if let Recipient::Mailbox(mailbox) = &mut world.tenant.users.get_mut(&id).expect("the user is there").recipient {
+        mailbox.both = false;
+    }
+    assert_eq!(rules_of(&world), ["copy-not-kept"]);
+}

@@ -182,13 +182,13 @@ fn connect(world: &mut World, user: Guid) {
             entry.recipient = Recipient::Mailbox(mailbox.clone());
             world.event(&name, "mailbox_reconnected", "");
         }
-        Recipient::MailUser { .. } | Recipient::None if entry.purged => {
-            if anew {
-                entry.purged = false;
-                batches::make_mailbox(world, user);
-            }
+        Recipient::MailUser { .. } | Recipient::None if entry.purged && anew => {
+            entry.purged = false;
+            batches::make_mailbox(world, user);
         }
-        Recipient::MailUser { .. } if entry.synced_guid.is_none() && !entry.immutable_id.is_empty() => {
+        Recipient::MailUser { .. }
+            if !entry.purged && entry.synced_guid.is_none() && !entry.immutable_id.is_empty() =>
+        {
             batches::make_mailbox(world, user);
         }
         _ => {}

@@ -151,8 +151,9 @@ pub fn landing(world: &World, who: usize, sender: Sender) -> Landing {
 
 /// What a way means for a person on the list.
 pub fn landing_of(world: &World, who: usize, found: Way) -> Landing {
-    if found.alternate && matches!(found.end, End::Old(_) | End::Cloud(_)) {
+    if found.alternate && matches!(found.end, End::Old(_) | End::Cloud(_) | End::Out(_)) {
         // Somebody else reads it, as the owner wished; it is where it should be.
+        // Whether a copy must stay is a rule of its own (`copy-not-kept`).
         return if looks_in_cloud(world, who) { Landing::Cloud } else { Landing::Old };
     }
     match found.end {

@@ -154,6 +154,10 @@ pub fn moved(case: &Case) -> Vec<Broken> {
             }
         }
     }
+    let keeps = case.baseline.has("altRecipient") && case.baseline.is_true("deliverAndRedirect");
+    if keeps && case.mailbox().is_some_and(|m| !m.both) {
+        found.push(broken("copy-not-kept", "what is forwarded to outside leaves no copy in the cloud mailbox"));
+    }
     if entry.has("homeMDB") {
         found.push(broken("not-converted", format!("homeMDB is still {}", shown(entry, "homeMDB"))));
     } else {

@@ -20,6 +20,7 @@ use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::list::{Mailboxes, ROWS_PER_FILE};
 use crate::wire::attributes::{Entry, address_key};
+use crate::wire::guid::Guid;
 use crate::wire::invoke::{Param, Params, get, number_of, text_of};
 
 /// A migration batch, referred to by name; what is known of its rows is that of
@@ -275,6 +276,8 @@ pub struct Row {
     pub skipped: u64,
     /// Name of its batch.
     pub batch: String,
+    /// MailboxGuid names a mailbox in the cloud.
+    pub has_mailbox: bool,
     /// LastSuccessfulSyncTime; the service writes 1601 for never.
     pub synced_at: Option<Timestamp>,
 }
@@ -313,6 +316,7 @@ async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
             error: text_of(get(r, "ErrorSummary")),
             skipped: number_of(get(r, "SkippedItemCount")).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
             batch: text_of(get(r, "BatchId")),
+            has_mailbox: Guid::parse(&text_of(get(r, "MailboxGuid"))).is_some_and(|g| g != Guid::NIL),
             synced_at: text_of(get(r, "LastSuccessfulSyncTime"))
                 .parse()
                 .ok()

@@ -301,12 +301,16 @@ pub async fn verify(session: &Arc<Session>, domains: &[String]) -> Result<Report
     let people = recipients::everybody(session).await?;
     let facts: Vec<_> = people.iter().map(OnPremises::of).collect();
     let left: BTreeMap<String, String> = session.memory().left.clone();
+    let initial = &session.profile().tenant.initial_domain.to_lowercase();
     for domain in domains {
         let Some(host) = published_host(session, domain, &mut report).await? else { continue };
         let of_domain = |address: &str| domain_of(address) == domain.to_lowercase();
+        // Contacts have a target, too; who has moved has one in the tenant.
+        let to_tenant = |p: &&OnPremises| p.target_address.as_deref().is_some_and(|t| domain_of(t) == *initial);
         let moved = facts
             .iter()
-            .filter(|p| !p.has_mailbox && p.target_address.is_some() && of_domain(&p.address))
+            .filter(|p| !p.has_mailbox && of_domain(&p.address))
+            .filter(to_tenant)
             .map(|p| p.address.clone())
             .min();
         match moved {

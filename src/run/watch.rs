@@ -11,7 +11,6 @@ use serde_json::json;
 use super::batches::{Batch, Row, State, batch_named, rows_of};
 use super::journal::Kind as EventKind;
 use super::narrate::What;
-use super::recipients;
 use super::report::plural;
 use super::session::Session;
 use crate::base::plant::{self, Plant};
@@ -28,13 +27,28 @@ pub struct Watch {
     pub every: SignedDuration,
     /// Come back after so long with what is complete, though the batch isn't over.
     pub pause: Option<SignedDuration>,
+    /// Ends when every row has its cloud mailbox or has failed; the copy goes on.
+    pub until_provisioned: bool,
 }
 
 impl Default for Watch {
     fn default() -> Self {
         // 90 % of mailboxes of up to 10 GB are through in a week; a row without
         // progress is not looked into before 8 hours (reference: throughput).
-        Watch { deadline: SignedDuration::from_hours(14 * 24), every: SignedDuration::from_mins(30), pause: None }
+        Watch {
+            deadline: SignedDuration::from_hours(14 * 24),
+            every: SignedDuration::from_mins(30),
+            pause: None,
+            until_provisioned: false,
+        }
+    }
+}
+
+impl Watch {
+    /// Until the mailboxes are made, a day at most: a row that takes longer must not
+    /// keep the others from their licences.
+    pub fn provisioned() -> Watch {
+        Watch { deadline: SignedDuration::from_hours(24), until_provisioned: true, ..Watch::default() }
     }
 }
 
@@ -53,7 +67,8 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     let name = batch.name();
     let step = session.step("watch", name);
     let deadline = session.now() + how.deadline;
-    session.note(What::Waiting { reason: format!("the copy of {name}"), until: deadline });
+    let reason = if how.until_provisioned { format!("the mailboxes of {name}") } else { format!("the copy of {name}") };
+    session.note(What::Waiting { reason, until: deadline });
     let back = how.pause.map(|pause| session.now() + pause);
     let known = batch.state().synced.len();
     // Whoever finds a batch at its end doesn't know since when.
@@ -87,7 +102,16 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
                     .on(name)
                     .hint("open a support request; its rows' state stands in both directories"));
             }
+            _ if how.until_provisioned => {
+                let rows = rows_of(session, name).await?;
+                if rows.iter().all(|r| r.has_mailbox || !r.is_at_work()) {
+                    break (status, rows, false);
+                }
+            }
             _ => {}
+        }
+        if how.until_provisioned && session.now() >= deadline {
+            break (status, rows_of(session, name).await?, false);
         }
         if back.is_some_and(|at| session.now() >= at) && done > known {
             break (status, rows_of(session, name).await?, false);
@@ -104,12 +128,11 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         seen_at_work = true;
         session.clock().sleep(how.every).await?;
     };
-    let mailboxes = recipients::cloud_mailboxes(session).await?;
     let told = batch.state().synced.clone();
     let mut state = State { status: status.clone(), is_over, ..State::default() };
     for row in &rows {
         let key = address_key(&row.address);
-        if mailboxes.contains_key(&key) {
+        if row.has_mailbox {
             state.provisioned.insert(key.clone());
         }
         if row.is_synced() {
@@ -141,6 +164,11 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     )?;
     session.memory().failed_rows.extend(state.failed.clone());
     *batch.state() = state;
+    if how.until_provisioned {
+        let made = batch.provisioned().len();
+        step.end(format!("{made} of {} have their cloud mailbox", rows.len()));
+        return Ok(());
+    }
     let of = batch.mailboxes().len();
     step.end(match (is_over, failed) {
         (false, _) => format!("{synced} of {of} copied so far"),

@@ -75,6 +75,23 @@ fn shared_mailboxes_and_rooms_become_what_they_were_whatever_the_cloud_does_with
     assert_eq!(set, [json!(["hall@acme.test", "Room"]), json!(["info@acme.test", "Shared"])]);
 }
 
+/// Three waves of almost two weeks each: the last user is older than the grace when its
+/// mailbox is made, and its copy takes longer than the service needs to notice.
+#[test]
+fn licences_come_in_time_if_the_days_count_from_the_user() {
+    let at = folder();
+    let person =
+        |name: &str| json!({"address": format!("{name}@acme.test"), "items": 2_900_000, "bytes": 9_000_000_000_u64});
+    let company = json!({"version": 1, "people": [person("ann"), person("bob"), person("cy")]});
+    std::fs::write(at.path().join("company.json"), company.to_string()).expect("a writable folder");
+    let project = "name = \"Acme\"\nmailboxes = \"x.csv\"\ndomains = [\"acme.test\"]\nsource = \"2007\"\n\
+                   usage_location = \"DE\"\n[waves]\npilot = 1\nat_most = 1\n";
+    std::fs::write(at.path().join("stagepost.toml"), project).expect("a writable folder");
+    let arguments = ["rehearse", "--json", "--out", "report", "--world", "company.json", "--setting"];
+    let output = run(at.path(), &[&arguments[..], &["grace_counts_from=user"]].concat());
+    assert_eq!(code(&output), 0, "{}", told(&output));
+}
+
 #[test]
 fn a_setting_that_is_none_is_told_before_anything_runs() {
     let at = folder();

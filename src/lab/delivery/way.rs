@@ -126,7 +126,7 @@ pub fn turned_away(
     let letter = Letter::new(world, host, From::Outside, from, to);
     let seen = Seen::new(&letter, world, host, From::Outside, to, mx);
     let door = table::door(host).iter().filter(|r| r.fits(&seen));
-    let refused = door.filter_map(|r| refusal(r)).next();
+    let refused = door.filter_map(refusal).next();
     // Only what hangs on the address alone is known at RCPT.
     let at_once = ["old-no-relay", "old-unknown", "old-relay-checked", "cloud-not-accepted", "5", "27", "29"];
     let recipient = || table::recipient(&seen).filter(|r| at_once.contains(&r.name)).and_then(refusal);
@@ -215,7 +215,8 @@ impl<'w> Walk<'w> {
                 }
             }
             let seen = Seen::new(self.letter, self.world, side, from, &to, self.mx);
-            if !again && !(self.within && hop == 1) && from != From::Colleague && !doors.contains(&(side, from)) {
+            let passed = again || (self.within && hop == 1) || from == From::Colleague;
+            if !passed && !doors.contains(&(side, from)) {
                 doors.push((side, from));
                 if let Some(end) = self.door(&seen) {
                     return end;

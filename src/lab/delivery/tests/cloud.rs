@@ -356,6 +356,17 @@ pub(super) fn scenes() -> Vec<Scene> {
             IN_CLOUD,
             "other old",
         ),
+        scene(
+            "cloud-forwarding-both",
+            |w| {
+                forwarded(w);
+                let name = w.index.names[1].clone();
+                set(w, "altRecipient", &name);
+                cloud_is(w, Recipient::Mailbox(Mailbox { both: true, ..mailbox(w) }));
+            },
+            IN_CLOUD,
+            "cloud",
+        ),
         scene("cloud-mailbox", |_| {}, Post { to: "admin@contoso.onmicrosoft.com", ..IN_CLOUD }, "other cloud"),
         scene("out-tls", demands_tls, IN_CLOUD, "queued 24"),
         scene(
