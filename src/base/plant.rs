@@ -112,8 +112,6 @@ plants! {
         "the first product that comes along is given, not the one that was checked";
     PlansOff Calm "plans-off"
         "the licence is given with its mailbox plan switched off";
-    InnerAnswersIgnored Trouble "inner-answers-ignored"
-        "a $batch counts as done when its envelope does, whatever its parts say";
     OldTokenKept Calm "old-token-kept"
         "a token is used beyond its life";
     // The directory.

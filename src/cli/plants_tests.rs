@@ -116,7 +116,7 @@ fn arguments(ground: Ground, out: &Path) -> super::args::Rehearse {
     let mut line: Vec<String> = vec!["stagepost".into(), "rehearse".into(), "--threads".into(), "2".into()];
     let (make, seed, faults) = match ground {
         Ground::Usual | Ground::BrokenOff => (40, 2, "usual"),
-        Ground::Trouble => (60, 3, "usual"),
+        Ground::Trouble => (60, 8, "usual"),
         _ => (30, 9, "none"),
     };
     line.extend(["--make".into(), make.to_string(), "--seed".into(), seed.to_string()]);
@@ -214,6 +214,13 @@ struct Edited {
     lookups: usize,
 }
 
+/// Whether an exchange is a search for all that a conversion changes.
+fn looks_at_mailbox(exchange: &Exchange) -> bool {
+    let wanted = "msExchMailboxSecurityDescriptor";
+    exchange.method == "search"
+        && (exchange.url.contains(wanted) || exchange.request_body.to_string().contains(wanted))
+}
+
 impl Tap for Colleague {
     fn exchange(&self, exchange: Exchange) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,7 +229,10 @@ impl Tap for Colleague {
         }
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         match (self.ground, exchange.service) {
-            (Ground::Colleague, "ldap") if exchange.method == "search" => state.wrote = address(&mut world),
+            // The look of the conversion itself is the one that reads the forwarding.
+            (Ground::Colleague, "ldap") if looks_at_mailbox(&exchange) => {
+                state.wrote = address(&mut world);
+            }
             (Ground::ZoneColleague, "dns") => self.host(&mut world, &mut state, &exchange.url),
             _ => {}
         }

@@ -91,7 +91,7 @@ pub fn helpdesk(world: &mut World) {
     let Some(object) = world.directory.get(&key) else { return };
     let before = object.entry.clone();
     let mut entry = before.clone();
-    let what = if choice / 1000 % 3 == 0 {
+    let what = if (choice / 1000).is_multiple_of(3) {
         let primary = primary_smtp(&entry.texts("proxyAddresses")).unwrap_or_default();
         let address = format!("extra{}@{}", choice / 7 % 1_000_000, domain_of(&primary));
         if primary.is_empty() || world.index.old.contains_key(&address) {

@@ -60,7 +60,6 @@ pub fn proof(world: &World) -> Proof {
         work: work::told(world, rows.iter().map(|r| r.address.as_str()).zip(&work)),
         settings: settings::told(world),
         rows,
-        ..Proof::default()
     }
 }
 

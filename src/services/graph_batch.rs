@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::graph::{Graph, judged, wants_eventual};
 use super::retry::{Class, Patience, Verb, Verdict, in_doubt, retry_after, verdict};
-use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::wire::graph::{BATCH_LIMIT, BatchRequest, BatchResponse};
 
@@ -109,7 +108,7 @@ impl Graph {
                 let wait = header(&answer.headers, "Retry-After")
                     .and_then(|text| retry_after(&text, self.inner().clock.now()));
                 let trouble = judged(answer.status, Some(&answer.body), !answer.body.is_null(), wait);
-                let failed = answer.status >= 400 && !plant::is(Plant::InnerAnswersIgnored);
+                let failed = answer.status >= 400;
                 if failed
                     && trouble.class != Class::Expired
                     && verdict(verb_of(&request), trouble.class) == Verdict::Again
@@ -135,7 +134,6 @@ impl Graph {
 pub fn failure_of(answer: &BatchResponse) -> Option<Failure> {
     match answer.status {
         200..400 => None,
-        400.. if plant::is(Plant::InnerAnswersIgnored) => None,
         NO_ANSWER => {
             let lost =
                 Failure::new(Kind::Unavailable, answer.body["error"]["message"].as_str().unwrap_or("no answer came"));

@@ -148,7 +148,7 @@ fn step(step: Step) -> String {
         Step::Target => "sent to the target address".into(),
         Step::Chain => "looked up again, as the target address".into(),
         Step::Alternate => "to the alternate recipient".into(),
-        Step::AlternateToo => "delivered on premises, and to the alternate recipient".into(),
+        Step::AlternateToo => "delivered, and to the alternate recipient".into(),
         Step::Expand => "to each member".into(),
         Step::Connector => "to the old host".into(),
         Step::Mx => "where the MX leads".into(),

@@ -30,10 +30,10 @@ fn names_are_single_and_a_copy_breaks_off_in_every_five() {
 fn the_page_is_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mess.md");
     let there = std::fs::read_to_string(path).unwrap_or_default();
-    if std::env::var_os("STAGEPOST_WRITE_PAGES").is_some() {
+    if std::env::var("STAGEPOST_GOLDEN").is_ok_and(|v| v == "write") {
         std::fs::write(path, page()).expect("the page can be written");
     } else {
-        assert!(there == page(), "docs/mess.md is not the table: run the tests with STAGEPOST_WRITE_PAGES=1");
+        assert!(there == page(), "docs/mess.md is not the table: run the tests with STAGEPOST_GOLDEN=write");
     }
 }
 

@@ -365,7 +365,7 @@ pub(super) fn scenes() -> Vec<Scene> {
                 cloud_is(w, Recipient::Mailbox(Mailbox { both: true, ..mailbox(w) }));
             },
             IN_CLOUD,
-            "cloud",
+            "cloud and other old",
         ),
         scene("cloud-mailbox", |_| {}, Post { to: "admin@contoso.onmicrosoft.com", ..IN_CLOUD }, "other cloud"),
         scene("out-tls", demands_tls, IN_CLOUD, "queued 24"),
