@@ -140,6 +140,7 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
         },
     };
     let work = work::lost_of(world, place, outcome);
+    let drawer = world.post.people.get(place);
     let hours = |from: Option<jiff::Timestamp>, to: Option<jiff::Timestamp>| match (from, to) {
         (Some(from), Some(to)) if to >= from => Some((to.as_second() - from.as_second()) as f64 / 3600.0),
         _ => None,
@@ -153,8 +154,8 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
         hours_without_old_mail: hours(history.target_written, history.copy_ended),
         work_lost: work.all(),
         work_lost_words: work.words(),
-        junk: 0,
-        delayed: 0,
+        junk: drawer.map_or(0, |d| u64::from(d.junk)),
+        delayed: drawer.map_or(0, |d| u64::from(d.delayed)),
         address,
     }
 }
@@ -272,7 +273,11 @@ fn probes(world: &World, lost: u64) -> Probes {
         lost,
         lost_sample: post.lost.iter().map(line).collect(),
         returned_as_before: post.returned_as_before,
-        ..Probes::default()
+        junk: post.junk,
+        junk_sample: post.junked.iter().map(line).collect(),
+        delayed: post.delayed,
+        delayed_sample: post.late.iter().map(line).collect(),
+        beside: post.beside.iter().map(|(at, text)| format!("{at}: {text}")).collect(),
     }
 }
 

@@ -29,6 +29,7 @@ pub mod sync;
 pub mod tenancy;
 pub mod time;
 pub mod transport;
+pub mod visitors;
 pub mod work;
 pub mod world;
 

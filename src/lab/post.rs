@@ -31,6 +31,16 @@ pub struct Post {
     pub delivered_cloud: u64,
     /// Came back, as it would have before the migration.
     pub returned_as_before: u64,
+    /// Mail that did not arrive and counts against no row, the earliest.
+    pub beside: BTreeSet<(Timestamp, String)>,
+    /// Went into the junk folder.
+    pub junk: u64,
+    /// Some of it, the earliest: moment, address, why.
+    pub junked: BTreeSet<(Timestamp, String, String)>,
+    /// Came hours late.
+    pub delayed: u64,
+    /// Some of it.
+    pub late: BTreeSet<(Timestamp, String, String)>,
     /// Some that were lost, the earliest: moment, address, text.
     pub lost: BTreeSet<(Timestamp, String, String)>,
     /// MX sets as the world's resolvers hold them, by domain: where they lead, and
@@ -72,6 +82,10 @@ pub struct Drawer {
     pub losing: bool,
     /// Remembered ways: old host, cloud colleague, cloud from outside.
     pub ways: [Option<Landing>; 3],
+    /// In the junk folder.
+    pub junk: u32,
+    /// Hours late.
+    pub delayed: u32,
     /// Whose mail came back before anything was done: outside, colleague, cloud.
     pub refused: [bool; 3],
 }
@@ -126,14 +140,42 @@ pub fn record(world: &mut World, place: usize, sender: Sender, landing: Landing)
             let first = !mailbox.losing;
             mailbox.losing = true;
             let address = world.company.list.get(place).cloned().unwrap_or_default();
-            world.post.lost.insert((now, address.clone(), text.clone()));
-            if world.post.lost.len() > SAMPLE {
-                world.post.lost.pop_last();
-            }
+            keep(&mut world.post.lost, (now, address.clone(), text.clone()));
             if first {
                 world.event(&address, "message_lost", text);
             }
         }
+    }
+}
+
+/// Names mail that did not arrive and counts against no row.
+pub fn beside(world: &mut World, text: String) {
+    keep(&mut world.post.beside, (world.now, text));
+}
+
+/// Keeps the earliest of some.
+fn keep<T: Ord>(some: &mut BTreeSet<T>, one: T) {
+    some.insert(one);
+    if some.len() > SAMPLE {
+        some.pop_last();
+    }
+}
+
+/// Counts a message to a person that lies in junk, or came hours late.
+pub fn noticed(world: &mut World, place: usize, sender: &str, junk: bool, late: u32) {
+    let now = world.now;
+    let address = world.company.list.get(place).cloned().unwrap_or_default();
+    if junk {
+        world.post.junk += 1;
+        keep(&mut world.post.junked, (now, address.clone(), format!("from {sender}")));
+    }
+    if late > 0 {
+        world.post.delayed += 1;
+        keep(&mut world.post.late, (now, address, format!("from {sender}, {late} hours")));
+    }
+    if let Some(drawer) = world.post.people.get_mut(place) {
+        drawer.junk += u32::from(junk);
+        drawer.delayed += u32::from(late > 0);
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Transport {
     /// The old host takes no mail from outside whose sender is of our domains.
     #[serde(skip_serializing_if = "is_false")]
     pub refuses_own_domain: bool,
+    /// A gateway at the old host does so, but lets the tenant's connector pass.
+    #[serde(skip_serializing_if = "is_false")]
+    pub refuses_own_outside: bool,
     /// The old host's connector lists addresses of the service that have changed.
     #[serde(skip_serializing_if = "is_false")]
     pub stale_service_addresses: bool,

@@ -148,8 +148,8 @@ pub struct Company {
     pub strict_senders: Vec<String>,
     /// Senders outside whose messages are larger than the old connector allows.
     pub large_senders: Vec<String>,
-    /// The old gateway refuses own-domain senders from outside.
-    pub refuses_own_domain: bool,
+    /// Senders outside with an address of the company: shops, newsletters.
+    pub own_senders: Vec<String>,
     /// Domain of which there is a forgotten copy of the zone inside.
     pub inside_zone: Option<String>,
     /// Devices that send to the old server by its address.

@@ -247,6 +247,20 @@ pub(super) const TO_OLD: &[Row] = &[
         )
     },
     Row {
+        from: &[From::Outside],
+        anyway: true,
+        when: Some(When("sender of our domains from the internet, and a gateway at the old host refuses that", |s| {
+            s.letter.inside && s.world.company.transport.refuses_own_outside
+        })),
+        ..to_old(
+            "old-refuses-own-outside",
+            "D",
+            "RCV, IROHA",
+            "our own domain as sender, refused at the gateway, the tenant's connector apart",
+            Step::Refuse("550 5.7.1 Client does not have permissions to send as this sender"),
+        )
+    },
+    Row {
         from: &[From::Outside, From::OtherSide],
         when: Some(When("sender of our domains, and that is refused from outside", |s| {
             s.letter.inside && s.world.company.transport.refuses_own_domain

@@ -92,8 +92,9 @@ pub struct Untidy {
     /// Senders outside of messages larger than the old connector allows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub large_senders: Vec<String>,
-    /// The old gateway refuses own-domain senders from outside.
-    pub refuses_own_domain: bool,
+    /// Senders outside with an address of the company: shops, newsletters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own_senders: Vec<String>,
     /// Domain of which there is a forgotten copy of the zone inside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inside_zone: Option<String>,
@@ -141,7 +142,7 @@ pub(super) fn of(world: &World) -> Option<Untidy> {
         password_out: span(incidents.password_out),
         strict_senders: company.strict_senders.clone(),
         large_senders: company.large_senders.clone(),
-        refuses_own_domain: company.refuses_own_domain,
+        own_senders: company.own_senders.clone(),
         inside_zone: company.inside_zone.clone(),
         devices: company.devices.clone(),
         deleted_users: world
@@ -191,7 +192,7 @@ pub(super) fn lay(world: &mut World, untidy: &Untidy) {
     };
     company.strict_senders.clone_from(&untidy.strict_senders);
     company.large_senders.clone_from(&untidy.large_senders);
-    company.refuses_own_domain = untidy.refuses_own_domain;
+    company.own_senders.clone_from(&untidy.own_senders);
     company.inside_zone.clone_from(&untidy.inside_zone);
     company.devices.clone_from(&untidy.devices);
     company.messes.clone_from(&untidy.named);
@@ -233,7 +234,9 @@ pub(super) fn check(check: &mut Check<'_>) {
     for (number, domain) in untidy.strict_senders.iter().enumerate() {
         check.host(&format!("mess.strict_senders[{number}]"), domain);
     }
-    for (name, senders) in [("large_senders", &untidy.large_senders), ("devices", &untidy.devices)] {
+    for (name, senders) in
+        [("large_senders", &untidy.large_senders), ("own_senders", &untidy.own_senders), ("devices", &untidy.devices)]
+    {
         for (number, sender) in senders.iter().enumerate() {
             check.address(&format!("mess.{name}[{number}]"), sender);
         }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::{Becomes, Lay, Mess};
 use crate::lab::World;
 use crate::lab::directory::{self, Person};
+use crate::lab::transport::{Dmarc, Policy};
 use crate::lab::world::after;
 use crate::wire::attributes::dn_key;
 use crate::wire::dns::{RecordSet, absolute};
@@ -112,6 +113,8 @@ pub(super) const MESSES: &[Mess] = &[
         "SMTP: mail that the old server passes on fails its check, once the mail leads to the cloud",
         "the forwarding ends with the mail switch: what is left goes by old copies of the record",
         |w, _| {
+            let policy = Policy { spf: true, dkim: true, dmarc: Dmarc::Reject };
+            w.company.transport.senders.insert("strict-bank.example".to_owned(), policy);
             w.company.strict_senders.push("strict-bank.example".to_owned());
             vec!["strict-bank.example".to_owned()]
         },
@@ -132,9 +135,10 @@ pub(super) const MESSES: &[Mess] = &[
         "SMTP: 5.7.1 of the old server to senders of the own domain",
         "nothing: they came back before",
         |w, _| {
-            w.company.refuses_own_domain = true;
+            w.company.transport.refuses_own_outside = true;
             let main = w.company.domains.first().cloned().unwrap_or_default();
-            vec![format!("shop@{main}")]
+            w.company.own_senders = vec![format!("shop@{main}")];
+            w.company.own_senders.clone()
         },
     ),
     mess(

@@ -1,3 +1,5 @@
+//! The mess, rehearsed one by one.
+
 use super::*;
 use crate::lab::judge::proof;
 use crate::lab::{Faults, Options, company, drive, mail};

@@ -7,8 +7,9 @@ use super::desk::{Desk, Opens, opens_again};
 use super::{Kind, Piece, next_tick};
 use crate::lab::index::user_of;
 use crate::lab::mail::{self, Sender, Side};
+use crate::lab::post::{self, Landing};
 use crate::lab::world::{Due, Recipient};
-use crate::lab::{World, delivery, post};
+use crate::lab::{World, delivery, visitors};
 use crate::wire::attributes::primary_smtp;
 
 /// One in so many makes a new profile in half a day.
@@ -74,6 +75,9 @@ pub fn tick(world: &mut World) {
     hinder(world, NO_ROOM, rooms as u64);
     for (place, opens, choice) in &extra.answers {
         answer_old_mail(world, *place, *opens, *choice);
+    }
+    if (world.now.as_second() / 3600) % 24 < 12 {
+        visitors::day(world);
     }
     world.office.made += made;
     let detail = format!(
@@ -187,7 +191,20 @@ fn answer_old_mail(world: &mut World, place: usize, opens: Opens, choice: u64) {
         None => delivery::reply_way(world, side, &name, &mx),
     };
     let landing = mail::landing_of(world, other, way);
+    if let (Landing::Lost(text), Side::Cloud, true) = (&landing, side, is_unknown(world, other, &address)) {
+        // The cloud never learnt the name, by no fault of a tool: it is named, and
+        // counts against nobody.
+        post::beside(world, format!("{address}, an answer to old mail from the cloud: {text}"));
+        return;
+    }
     post::record(world, other, sender, landing);
+}
+
+/// Whether synchronization never brought a person's X.500 name to the cloud: an
+/// object out of its scope, or one without an alias.
+fn is_unknown(world: &World, place: usize, address: &str) -> bool {
+    let alias = world.baseline.get(address).is_some_and(|e| e.has("mailNickname"));
+    user_of(world, place).is_none() || !alias
 }
 
 /// The address of a colleague on a side where the X.500 name is known as theirs:

@@ -1,3 +1,5 @@
+//! Working days, and what they cost.
+
 use super::*;
 use crate::lab::judge::proof;
 use crate::lab::{Faults, drive, time};

@@ -197,6 +197,12 @@ pub(super) fn scenes() -> Vec<Scene> {
             Post { policy: Policy { dmarc: Dmarc::None, ..STRICT }, ..OUTSIDE },
             "cloud junk",
         ),
+        scene(
+            "old-refuses-own-outside",
+            |w| w.company.transport.refuses_own_outside = true,
+            Post { from: "shop@contoso.test", ..OUTSIDE },
+            "550 5.7.1",
+        ),
         scene("old-refuses-own", |w| w.company.transport.refuses_own_domain = true, IN_CLOUD, "550 5.7.1"),
         scene(
             "gateway-spf",
