@@ -319,7 +319,6 @@ fn proof(rows: Vec<Row>, began: Timestamp, ended: Timestamp, end: End) -> Proof 
         hours_without_old_mail_worst: worst(&without),
         invented: (rows.len() as u64 * 7, rows.len() as u64 * 8),
         rows,
-        ..Proof::default()
     }
 }
 
