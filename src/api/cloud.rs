@@ -163,20 +163,24 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive {
         namespace: "autodiscover",
         name: "set",
-        args: &[Arg::new("domains", Kind::Texts, "The mail domains")],
+        args: &[
+            Arg::new("domains", Kind::Texts, "The mail domains"),
+            Arg::maybe("options", Kind::Options, "`force` (why the guard autodiscover-before-moved is to be passed)"),
+        ],
         returns: "true or false",
         summary: "Step 11: Outlook finds the cloud",
-        about: "Points autodiscover of each domain to the cloud, in one signed message each, and waits until all resolvers agree. Outlook inside the domain asks the service connection point first: see decommission::check. Answers whether it changed anything.",
+        about: "Points autodiscover of each domain to the cloud, in one signed message each, and waits until all resolvers agree. Outlook inside the domain asks the service connection point first: see decommission::check. From Exchange 2007 on it is refused while somebody of the list is not moved; who was left whole is named in a warning. Answers whether it changed anything.",
         failures: &[base::Kind::Conflict, base::Kind::Timeout],
         effect: Effect::Writes,
         way_back: "the swap back from the recorded new set to the recorded old one",
-        example: "autodiscover::set(project().domains);",
+        example: "// The lab's people have not moved yet; at the end of a migration no force is needed.\nautodiscover::set(project().domains, #{ force: \"a try in the lab\" });",
         since: "0.1",
         methods_too: false,
         call: |call| {
             let s = Arc::clone(call.session());
             let d = call.texts(0)?;
-            Ok(call.wait(mailflow::set_autodiscover(&s, &d))?.into())
+            let force = call.force(1)?;
+            Ok(call.wait(mailflow::set_autodiscover(&s, &d, &force))?.into())
         },
     },
     Primitive {

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::base::{self, Failure, Result};
 use crate::host::{failures, options, values};
+use crate::run::guards::Force;
 use crate::run::session::Session;
 
 /// What calling a primitive does to the world.
@@ -250,6 +251,13 @@ pub fn own<T: Clone + Send + Sync + 'static>(value: &Dynamic) -> Option<T> {
     value.clone().flatten().try_cast::<T>()
 }
 
+/// The option of the primitives that a guard stands before.
+#[derive(serde::Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct ForceOption {
+    force: Option<String>,
+}
+
 /// One call of a primitive: its arguments, and the way to the session.
 pub struct Call<'a> {
     session: &'a Arc<Session>,
@@ -432,6 +440,22 @@ impl Call<'_> {
             return Err(self.wrong(i, Kind::Options));
         }
         options::read(&self.name, &self.json(i)?)
+    }
+
+    /// Option `force` of argument `i`: why a guard is to be passed. The
+    /// primitive has no other option.
+    ///
+    /// # Errors
+    /// [`base::Kind::Usage`] for another key, for what is no text, and for a text
+    /// that says nothing.
+    pub fn force(&self, i: usize) -> Result<Force> {
+        let options: ForceOption = self.options(i)?;
+        match options.force {
+            Some(reason) => Force::because(&self.name, &reason),
+            // `()` would say "by force" and not why.
+            None if self.has(i) && self.map(i)?.contains_key("force") => Force::because(&self.name, ""),
+            None => Ok(Force::none()),
+        }
     }
 
     /// Argument `i` as a closure.

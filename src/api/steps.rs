@@ -161,10 +161,13 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive {
         namespace: "",
         name: "start",
-        args: &[Arg::new("batch", Kind::Batch, "The batch")],
+        args: &[
+            Arg::new("batch", Kind::Batch, "The batch"),
+            Arg::maybe("options", Kind::Options, "`force` (why the guard start-before-licences is to be passed)"),
+        ],
         returns: "true or false",
         summary: "Step 7: starts a batch, or its failed rows again",
-        about: "The point of no return for mail: the service makes the cloud mailboxes and writes TargetAddress on premises before it copies, so new mail arrives only in the cloud from now on. Both sides' whole images are journalled first. Answers whether it changed anything.",
+        about: "The point of no return for mail: the service makes the cloud mailboxes and writes TargetAddress on premises before it copies, so new mail arrives only in the cloud from now on. Both sides' whole images are journalled first. Refused while a cloud mailbox of an earlier wave has no licence. Answers whether it changed anything.",
         failures: &[base::Kind::Conflict, base::Kind::NotFound, base::Kind::Refused],
         effect: Effect::Writes,
         way_back: "release(b.failed) for rows that fail; for others the inverse of each write, while the old mailbox is kept",
@@ -174,7 +177,8 @@ pub const PRIMITIVES: &[Primitive] = &[
         call: |call| {
             let s = Arc::clone(call.session());
             let b: Batch = call.get(0)?;
-            Ok(call.wait(start::start(&s, &b))?.into())
+            let force = call.force(1)?;
+            Ok(call.wait(start::start(&s, &b, &force))?.into())
         },
     },
     Primitive {
@@ -182,7 +186,11 @@ pub const PRIMITIVES: &[Primitive] = &[
         name: "watch",
         args: &[
             Arg::new("batch", Kind::Batch, "The batch"),
-            Arg::maybe("options", Kind::Options, "`hours` (deadline, 336), `every` (minutes between two looks, 30)"),
+            Arg::maybe(
+                "options",
+                Kind::Options,
+                "`hours` (deadline, 336), `every` (minutes between two looks, 30), `up_to` (`copied`; or `provisioned`: the mailboxes are made, a day at most, and the copy goes on), `pause` (hours after which it comes back with what is complete so far; b.is_over says whether that is all)",
+            ),
         ],
         returns: "Batch",
         summary: "Step 7: watches a batch until its copy is over",
@@ -216,10 +224,13 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive {
         namespace: "",
         name: "convert_to_mail_user",
-        args: &[Arg::new("mailboxes", Kind::Mailboxes, "Mailboxes whose copy is done")],
+        args: &[
+            Arg::new("mailboxes", Kind::Mailboxes, "Mailboxes whose copy is done"),
+            Arg::maybe("options", Kind::Options, "`force` (why the guard conversion-too-late is to be passed)"),
+        ],
         returns: "map",
         summary: "Step 8: makes mail users of moved mailboxes",
-        about: "One guarded LDAP modify each: the mailbox attributes go with their exact old values, every address stays, the X.500 names of both sides are added, the cloud GUID and the policy exclusion are written. Who is a mail user already is left alone. Answers changed, already and refused (array of maps).",
+        about: "One guarded LDAP modify each: the mailbox attributes go with their exact old values, every address stays, the X.500 names of both sides are added, the cloud GUID and the policy exclusion are written. Before that, shared mailboxes and rooms, which arrive as user mailboxes, get their kind in the cloud (Set-Mailbox -Type). Who is a mail user already is left alone; whose copy ended more than four days ago (waits.conversion_days of stagepost.toml) is refused, because what was done in the old mailbox since would be lost. Answers changed, already and refused (array of maps).",
         failures: &[base::Kind::Conflict, base::Kind::Refused],
         effect: Effect::Writes,
         way_back: "the inverse modify, until the store purges the old mailbox (30 days by default)",
@@ -231,10 +242,13 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive {
         namespace: "",
         name: "set_mx",
-        args: &[Arg::new("domains", Kind::Texts, "The mail domains")],
+        args: &[
+            Arg::new("domains", Kind::Texts, "The mail domains"),
+            Arg::maybe("options", Kind::Options, "`force` (why the guard mx-before-settled is to be passed)"),
+        ],
         returns: "true or false",
         summary: "Step 9: sends the mail of all domains to the cloud",
-        about: "Asks the tenant where each domain's mail must go, lowers the time to live, waits for the old one, swaps each set whole in one signed message, and waits until all resolvers agree. Answers whether it changed anything.",
+        about: "Asks the tenant where each domain's mail must go, lowers the time to live, waits for the old one, swaps each set whole in one signed message, and waits until all resolvers agree. Refused while somebody of a domain is not moved and no outbound connector carries their mail to the old server. Answers whether it changed anything.",
         failures: &[base::Kind::Validation, base::Kind::Conflict, base::Kind::Timeout],
         effect: Effect::Writes,
         way_back: "the swap back from the recorded new set to the recorded old one",
@@ -244,16 +258,20 @@ pub const PRIMITIVES: &[Primitive] = &[
         call: |call| {
             let s = Arc::clone(call.session());
             let d = call.texts(0)?;
-            Ok(call.wait(mailflow::set_mx(&s, &d))?.into())
+            let force = call.force(1)?;
+            Ok(call.wait(mailflow::set_mx(&s, &d, &force))?.into())
         },
     },
     Primitive {
         namespace: "",
         name: "remove",
-        args: &[Arg::new("batch", Kind::Batch, "The batch")],
+        args: &[
+            Arg::new("batch", Kind::Batch, "The batch"),
+            Arg::maybe("options", Kind::Options, "`force` (why the guard removal-while-copying is to be passed)"),
+        ],
         returns: "true or false",
         summary: "Step 10: deletes a batch that nothing hangs on any more",
-        about: "Every row is moved or left whole, 72 hours have passed since the MX change (waits.mx_hours of stagepost.toml; it waits for them), and mail flow was proved. Answers whether it changed anything.",
+        about: "Every row is moved or left whole, 72 hours have passed since the MX change (waits.mx_hours of stagepost.toml; it waits for them), and mail flow was proved. Refused while a row is being copied; by force the batch is stopped first, and the other conditions hold for its other rows. Answers whether it changed anything.",
         failures: &[base::Kind::Conflict, base::Kind::Timeout],
         effect: Effect::Writes,
         way_back: "none: nothing is copied from on premises any more",
@@ -263,7 +281,8 @@ pub const PRIMITIVES: &[Primitive] = &[
         call: |call| {
             let s = Arc::clone(call.session());
             let b: Batch = call.get(0)?;
-            Ok(call.wait(removal::remove(&s, &b))?.into())
+            let force = call.force(1)?;
+            Ok(call.wait(removal::remove(&s, &b, &force))?.into())
         },
     },
 ];
@@ -350,13 +369,22 @@ fn batch(call: &mut Call) -> Result<Dynamic> {
 struct WatchOptions {
     hours: Option<i64>,
     every: Option<i64>,
+    pause: Option<i64>,
+    up_to: Option<String>,
 }
 
 fn watch(call: &mut Call) -> Result<Dynamic> {
     let session = Arc::clone(call.session());
     let b: Batch = call.get(0)?;
     let options: WatchOptions = call.options(1)?;
-    let mut how = Watch::default();
+    let mut how = match options.up_to.as_deref() {
+        None | Some("copied") => Watch::default(),
+        Some("provisioned") => Watch::provisioned(),
+        Some(other) => {
+            let said = format!("`up_to` of a watch is `copied` or `provisioned`, not `{other}`");
+            return Err(Failure::new(base::Kind::Usage, said));
+        }
+    };
     if let Some(hours) = options.hours {
         if !(1..=90 * 24).contains(&hours) {
             return Err(Failure::new(base::Kind::Usage, "`hours` of a watch is 1 to 2160"));
@@ -368,6 +396,12 @@ fn watch(call: &mut Call) -> Result<Dynamic> {
             return Err(Failure::new(base::Kind::Usage, "`every` of a watch is 1 to 1440 minutes"));
         }
         how.every = SignedDuration::from_mins(minutes);
+    }
+    if let Some(hours) = options.pause {
+        if !(1..=24 * 14).contains(&hours) {
+            return Err(Failure::new(base::Kind::Usage, "`pause` of a watch is 1 to 336 hours"));
+        }
+        how.pause = Some(SignedDuration::from_hours(hours));
     }
     call.wait(watch::watch(&session, &b, &how))?;
     Ok(Dynamic::from(b))
@@ -394,7 +428,8 @@ fn known_reason(session: &Session, address: &str) -> Option<String> {
 fn convert_them(call: &mut Call) -> Result<Dynamic> {
     let session = Arc::clone(call.session());
     let list: Mailboxes = call.get(0)?;
-    let outcomes = call.wait(convert::convert(&session, &list))?;
+    let force = call.force(1)?;
+    let outcomes = call.wait(convert::convert(&session, &list, &force))?;
     let mut map = Map::new();
     let changed = outcomes.iter().filter(|o| o.changed).count();
     let refused: rhai::Array = outcomes.iter().filter_map(refusal).collect();

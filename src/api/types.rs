@@ -103,6 +103,12 @@ pub const TYPES: &[OwnType] = &[
                 get: |c| Ok(Dynamic::from(c.get::<Batch>(0)?.provisioned())),
             },
             Property {
+                name: "is_over",
+                returns: "true or false",
+                about: "Whether its copy was over at the last watch",
+                get: |c| Ok(c.get::<Batch>(0)?.is_over().into()),
+            },
+            Property {
                 name: "finished",
                 returns: "true or false",
                 about: "Whether all its mailboxes had moved when it was asked for",

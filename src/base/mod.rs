@@ -7,6 +7,7 @@
 pub mod cancel;
 pub mod clock;
 pub mod failure;
+pub(crate) mod plant;
 pub mod secret;
 
 pub use cancel::Cancel;

@@ -91,7 +91,7 @@ pub enum Verb {
     Lab(Lab),
     /// Check a script without running it
     Check(Check),
-    /// Explain a primitive or a rule of the judge
+    /// Explain a primitive, a rule of the list or a guard
     Explain(Explain),
 }
 
@@ -132,6 +132,9 @@ pub struct World {
     /// A company of your own (JSON, docs/company.md); the lab makes up what it leaves out
     #[arg(long = "world", value_name = "FILE", conflicts_with = "make")]
     pub company: Option<PathBuf>,
+    /// Settle a doubt of the published facts otherwise (docs/delivery.md); may be repeated
+    #[arg(long = "setting", value_name = "NAME=VALUE")]
+    pub settings: Vec<String>,
 }
 
 /// `stagepost rehearse`
@@ -143,6 +146,7 @@ Examples:
   stagepost rehearse --world company.json       your own company, as far as you know it
   stagepost rehearse --faults usual --seed 7    with the trouble that administrators see
   stagepost rehearse --script scripts/staged.rhai --deny 'Switch the mail'
+  stagepost rehearse --script mine.rhai --force 'what if'  past all guards (docs/guards.md)
   stagepost rehearse --json | jq -c 'select(.event == \"finding\")'
 
 Approvals answer themselves after a lab working day and stand in the report. Nothing leaves this machine. \
@@ -157,6 +161,9 @@ pub struct Rehearse {
     /// Refuse the approval whose text contains this
     #[arg(long, value_name = "TEXT")]
     pub deny: Vec<String>,
+    /// Pass every guard (docs/guards.md) for this reason; it stands in the journal and in the report
+    #[arg(long, value_name = "REASON")]
+    pub force: Option<String>,
     /// Folder for the report; made if it isn't there
     #[arg(long, value_name = "DIR", default_value = "rehearsal")]
     pub out: PathBuf,
@@ -218,7 +225,7 @@ Examples:
 At the prompt: ?name for help, Tab completes, Ctrl-C ends a call and keeps the variables, Ctrl-D leaves.")]
 pub struct Repl {
     /// Which environment (TOML); a fresh lab if left out
-    #[arg(long, value_name = "FILE", conflicts_with = "company")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["company", "settings"])]
     pub profile: Option<PathBuf>,
     /// What the lab is made from
     #[command(flatten)]
@@ -266,10 +273,11 @@ pub struct Check {
 #[command(after_help = "\
 Examples:
   stagepost explain convert_to_mail_user        what it does, its arguments, an example
-  stagepost explain forwarded-unfilled          a rule that the judge named
+  stagepost explain SP114                       a rule of the list
+  stagepost explain mx-before-settled           a guard
   stagepost explain                             all names")]
 pub struct Explain {
-    /// A primitive (`start`, `license::assign`) or a rule; all names if left out
+    /// A primitive (`start`, `license::assign`), a rule or a guard; all names if left out
     pub name: Option<String>,
 }
 
@@ -365,5 +373,9 @@ mod tests {
             assert!(parse(&format!("stagepost {verb} --world a.json --mailboxes a.csv")).is_err(), "{verb}");
         }
         assert!(parse("stagepost repl --world a.json --profile lab/profile.toml").is_err());
+        for verb in ["rehearse", "lab", "repl"] {
+            assert!(parse(&format!("stagepost {verb} --setting a=b --setting c=d")).is_ok(), "{verb}");
+        }
+        assert!(parse("stagepost repl --setting a=b --profile lab/profile.toml").is_err());
     }
 }

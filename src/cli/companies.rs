@@ -8,6 +8,7 @@ use super::args::{FaultLevel, World};
 use crate::base::{Failure, Kind, Result};
 use crate::lab::company::{self, Draft};
 use crate::lab::file::{self, CompanyFile, Fault};
+use crate::lab::settings::Settings;
 use crate::lab::{Faults, Options};
 use crate::migration::list::Mailboxes;
 use crate::run::report::plural;
@@ -17,9 +18,18 @@ use crate::ui::Spot;
 const LARGEST: u64 = 256 << 20;
 
 /// Reads the company file of `--world`, if one is named; every fault is told in
-/// one pass.
+/// one pass. Settings of the command line are looked at first.
 pub(crate) fn named(context: &Context, world: &World) -> Result<Option<CompanyFile>> {
+    settle(&mut Settings::default(), world)?;
     world.company.as_deref().map(|path| read(context, path)).transpose()
+}
+
+/// Lays the settings of the command line over those of the company.
+fn settle(settings: &mut Settings, world: &World) -> Result<()> {
+    for pair in &world.settings {
+        settings.set_pair(pair).map_err(|(said, remedy)| Failure::new(Kind::Usage, said).hint(remedy))?;
+    }
+    Ok(())
 }
 
 fn read(context: &Context, path: &Path) -> Result<CompanyFile> {
@@ -91,11 +101,13 @@ pub(crate) fn draft(world: &World, file: Option<&CompanyFile>, list: Option<&Mai
             make: world.make as usize,
         }),
     };
-    draft.map_err(|why| {
+    let mut draft = draft.map_err(|why| {
         let hint = if file.is_some() { "correct the company file" } else { "correct the list" };
         Failure::new(Kind::Validation, format!("the lab can't build this company: {why}"))
             .hint(format!("{hint}, then run again"))
-    })
+    })?;
+    settle(&mut draft.world.settings, world)?;
+    Ok(draft)
 }
 
 /// Writes a company as a file that is not there yet; how many people are in it.

@@ -48,7 +48,9 @@ pub(crate) fn script(
     let name = script.name.clone();
     let text = script.text.clone();
     let own = session.clone();
+    let soil = crate::base::plant::here();
     std::thread::spawn(move || {
+        soil.spread();
         let mut host = Host::new(own, library);
         // Nobody listens only after a second Ctrl-C.
         let _ = send.send(host.run_text(&name, &text));

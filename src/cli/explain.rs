@@ -1,10 +1,10 @@
-//! `stagepost explain`: a primitive or a rule, from its record.
+//! `stagepost explain`: a primitive, a rule or a guard, from its record.
 
 use super::Context;
 use super::args::Explain;
 use crate::api::{self, declare::Primitive};
 use crate::base::{Failure, Kind, Result};
-use crate::migration::rules;
+use crate::migration::{guards, rules};
 
 /// Prints the record; all names without one.
 pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
@@ -12,6 +12,11 @@ pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
         let rows: Vec<Vec<String>> =
             api::all().iter().map(|p| vec![p.full_name(), p.effect.word().to_owned(), p.summary.to_owned()]).collect();
         context.ui.table(&["primitive", "effect", "what it does"], &rows);
+        let rows: Vec<Vec<String>> = guards::GUARDS
+            .iter()
+            .map(|g| vec![g.name.to_owned(), g.primitive.to_owned(), g.title.to_owned()])
+            .collect();
+        context.ui.table(&["guard", "stands before", "what would be lost"], &rows);
         return Ok(0);
     };
     if let Some(primitive) = api::all().into_iter().find(|p| p.full_name() == *name || p.name == name) {
@@ -30,12 +35,20 @@ pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
         ));
         return Ok(0);
     }
+    if let Some(guard) = guards::guard(name) {
+        context.ui.print(&format!(
+            "{} stands before {}\n\nLost without it: {}\nDemands: {}\nRemedy: {}\nBy force: {}\nSource: {}\n",
+            guard.name, guard.primitive, guard.title, guard.demands, guard.remedy, guard.forced, guard.source
+        ));
+        return Ok(0);
+    }
     let near = api::all()
         .into_iter()
         .map(Primitive::full_name)
+        .chain(guards::GUARDS.iter().map(|g| g.name.to_owned()))
         .min_by_key(|n| strsim::damerau_levenshtein(n, name))
         .unwrap_or_default();
-    Err(Failure::new(Kind::Usage, format!("there is no primitive and no rule {name}"))
+    Err(Failure::new(Kind::Usage, format!("there is no primitive, no rule and no guard {name}"))
         .hint(format!("did you mean `{near}`? `stagepost explain` lists all")))
 }
 

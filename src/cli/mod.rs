@@ -13,6 +13,9 @@ mod rehearse;
 mod repl;
 mod run;
 
+#[cfg(test)]
+mod plants_tests;
+
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -90,6 +93,9 @@ pub(crate) fn runtime(threads: Option<u16>) -> Result<Runtime> {
     if let Some(threads) = threads {
         builder.worker_threads(usize::from(threads));
     }
+    // What a test has planted here is planted on the runtime's threads, too.
+    let soil = crate::base::plant::here();
+    builder.on_thread_start(move || soil.spread());
     builder.enable_all().build().map_err(|e| {
         Failure::new(Kind::Local, "the system gives no threads")
             .detail(e.to_string())

@@ -26,11 +26,20 @@ use crate::wire::log::Tap;
 
 /// Runs the rehearsal; the exit code is the judge's and the script's together.
 pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
+    rehearsed(context, args).map(|(exit, _)| exit)
+}
+
+/// Runs the rehearsal: its exit code, and its story if it came to one.
+pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Option<Story>)> {
     let began = Instant::now();
     let here = std::env::current_dir().map_err(|e| {
         Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
     })?;
     // Everything that can be wrong with the call is found before anything runs.
+    if args.force.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+        return Err(Failure::new(Kind::Usage, "--force needs a reason and got an empty one")
+            .hint("write why the guards are to be passed; it stands in the journal and in the report"));
+    }
     let project = environment::project(&here)?;
     let script = lists::script(&here, &args.script)?;
     let file = companies::named(context, &args.world)?;
@@ -44,7 +53,7 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
     let own_folder = named.is_some() || project.is_some();
     let library = Library::new(vec![here.join("lib")]);
     if !drive::passes(context, &script, &library) {
-        return Ok(code_of(Kind::Usage));
+        return Ok((code_of(Kind::Usage), None));
     }
     folder::prepare(&args.out)?;
     let log = match &args.wire_log {
@@ -84,6 +93,9 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
         handle: runtime.handle().clone(),
     }))?;
     let Opened { session, control } = opened;
+    if let Some(reason) = &args.force {
+        session.force_guards(reason.trim());
+    }
     session.note(What::Began {
         script: script.name.clone(),
         profile: session.profile().name.clone(),
@@ -94,7 +106,7 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
     let (code, failure) = match &end {
         End::Left => {
             runtime.shutdown_background();
-            return Ok(130);
+            return Ok((130, None));
         }
         End::Done => (0, None),
         End::Failed(error) => (code_of(error.failure.kind), Some(error.failure.clone())),
@@ -104,7 +116,7 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
     let (proof, counts, digest) = asked?;
     if failure.is_some() && counts.requests.is_empty() {
         // It ended before it asked anybody anything: there is nothing to report.
-        return Ok(code);
+        return Ok((code, None));
     }
     let exit = exit_code(&proof, code);
     let end_note = Note { time: session.now(), what: What::Ended { ok: failure.is_none(), code: exit } };
@@ -141,9 +153,14 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
             Some("the texts stand in the lines `approved` above, and in the report"),
         );
     }
+    if args.force.is_some() && !keeper.notes().iter().any(|n| matches!(n.what, What::Forced { .. })) {
+        context
+            .ui
+            .warning("no guard objected, so --force passed none", Some("leave it out: the script needs no force"));
+    }
     runtime.block_on(lab.stop());
     logged?;
-    Ok(exit)
+    Ok((exit, Some(story)))
 }
 
 /// The company in the name of a lab's profile: its report is about the company.
@@ -159,7 +176,7 @@ fn asked_for(deny: &str, notes: &[Note]) -> bool {
 
 /// A row that is neither moved nor whole outweighs whatever the script thinks
 /// of itself; only an interruption stays one.
-fn exit_code(proof: &Proof, script: u8) -> u8 {
+pub(crate) fn exit_code(proof: &Proof, script: u8) -> u8 {
     if script == 130 {
         return 130;
     }
@@ -184,7 +201,7 @@ pub(crate) fn sample_project(lab: &Lab, list: Option<&Path>, home: &Path) -> Res
 }
 
 /// What the lab says in the end.
-async fn ask_lab(control: &LabClock) -> Result<(Proof, Counts, Digest)> {
+pub(crate) async fn ask_lab(control: &LabClock) -> Result<(Proof, Counts, Digest)> {
     let odd = |e: serde_json::Error| Failure::internal(format!("the lab's control answers what can't be read: {e}"));
     let proof = serde_json::from_value(control.get_json("/proof").await?).map_err(odd)?;
     let counts = serde_json::from_value(control.get_json("/count").await?).map_err(odd)?;

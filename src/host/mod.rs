@@ -136,7 +136,11 @@ pub(crate) fn evaluate(
 pub(crate) fn on_own_thread<T: Send>(work: impl FnOnce() -> Result<T, ScriptError> + Send) -> Result<T, ScriptError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("script".to_owned()).stack_size(engine::STACK);
-        let caught = || std::panic::catch_unwind(AssertUnwindSafe(work));
+        let soil = crate::base::plant::here();
+        let caught = move || {
+            soil.spread();
+            std::panic::catch_unwind(AssertUnwindSafe(work))
+        };
         let running = thread.spawn_scoped(scope, caught).map_err(|e| {
             ScriptError::bare(Failure::new(Kind::Local, format!("no thread could be started for the script: {e}")))
         })?;

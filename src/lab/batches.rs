@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::index::{cloud_user, old_object, place};
 use super::world::{Batch, Due, Fate, Mailbox, MigrationRow, Recipient, after};
-use super::{World, licences, mail, post, sync};
+use super::{World, incidents, licences, mail, post, sync};
 use crate::wire::attributes::{address_key, primary_smtp};
 use crate::wire::guid::Guid;
 
@@ -32,7 +32,10 @@ const IDLE: i64 = 60 * 86_400;
 const TIMEOUT: i64 = 5 * 3600;
 
 const NO_CLOUD_USER: &str = "A valid primary e-mail address couldn't be found in the cloud-based service.";
+const MAILBOX_ALREADY: &str = "MigrationPermanentException: The target user already has a primary mailbox.";
 const NO_CONNECTION: &str = "MigrationPermanentException: Couldn't connect to the source mailbox.";
+const SILENT: &str = "SyncTimeoutException: Email migration failed for this user because no email could be downloaded for 5 hours, 0 minutes.";
+const NO_SIGN_IN: &str = "Microsoft Exchange couldn't sign in to the user's on-premises account.";
 
 /// Whether a row's state is one that ends a start.
 fn at_rest(status: &str) -> bool {
@@ -62,6 +65,9 @@ pub fn begin(world: &mut World, name: &str) {
     batch.status = "Starting".into();
     let title = batch.name.clone();
     world.event(&title, "batch_started", format!("{} rows", begun.len()));
+    if first {
+        incidents::batch_started(world);
+    }
     for address in &begun {
         let title = title.clone();
         world.history.entry(address_key(address)).or_default().batch = title;
@@ -226,6 +232,12 @@ fn validate(world: &World, batch: &str, address: &str) -> Result<(Guid, String),
         !u.immutable_id.is_empty() && u.mail.eq_ignore_ascii_case(address) && u.recipient != Recipient::None
     });
     let Some(user) = user else { return Err(NO_CLOUD_USER.into()) };
+    // A mailbox that no earlier try made came by a licence.
+    let by_licence = matches!(user.recipient, Recipient::Mailbox(_))
+        && world.history.get(&address_key(address)).is_none_or(|h| h.mailbox_made.is_none());
+    if by_licence && world.settings.is("existing_mailbox_in_batch", "failed") {
+        return Err(MAILBOX_ALREADY.into());
+    }
     let no_source = || format!("A source e-mail address {address} couldn't be found in the on-premises domain.");
     let key = old_object(world, address).ok_or_else(no_source)?;
     let entry = &world.directory.get(key).ok_or_else(no_source)?.entry;
@@ -252,13 +264,21 @@ fn provision(world: &mut World, batch: &str, address: &str) {
     let mailbox = world.tenant.users.get(&user).is_some_and(|u| matches!(u.recipient, Recipient::Mailbox(_)));
     if !mailbox {
         make_mailbox(world, user);
+        if world.settings.is("shared_and_room_rows", "keep_type") {
+            keep_type(world, user, &key);
+        }
         let now = world.now;
         world.history.entry(address.to_owned()).or_default().mailbox_made = Some(now);
         let wait = 60 + jitter(world, "target", address, 120);
         next(world, batch, address, wait);
         return;
     }
-    write_target(world, user, &key, address);
+    if let Some(Fate::TargetDenied(text)) = world.company.fates.get(address).cloned() {
+        return fail(world, batch, address, &text);
+    }
+    if world.settings.is("forwarding_written", "before_copy") {
+        write_target(world, user, &key, address);
+    }
     let endpoint = endpoint_of(world, batch);
     let number = world
         .tenant
@@ -272,12 +292,28 @@ fn provision(world: &mut World, batch: &str, address: &str) {
     pump(world, &endpoint);
 }
 
+/// The mailbox is of the kind that the old one was.
+fn keep_type(world: &mut World, user: Guid, key: &str) {
+    let details = world.directory.get(key).and_then(|o| o.entry.number("msExchRecipientTypeDetails"));
+    let kind = match details {
+        Some(4) => "SharedMailbox",
+        Some(16) => "RoomMailbox",
+        Some(32) => "EquipmentMailbox",
+        _ => return,
+    };
+    if let Some(Recipient::Mailbox(mailbox)) = world.tenant.users.get_mut(&user).map(|u| &mut u.recipient) {
+        kind.clone_into(&mut mailbox.kind);
+    }
+}
+
 /// Turns a mail user into a mailbox of its own GUID, without a licence.
 pub fn make_mailbox(world: &mut World, user: Guid) {
     let now = world.now;
     let made = world.choose_next("mailboxes-made", &user.to_string());
     let guid = world.guid("mailbox", &format!("{user} {made}"));
+    let synced = world.settings.is("batch_mailbox_guid", "synced");
     let Some(entry) = world.tenant.users.get_mut(&user) else { return };
+    let guid = entry.synced_guid.filter(|_| synced).unwrap_or(guid);
     let name = entry.mail.clone();
     let kept = match &entry.recipient {
         Recipient::Disconnected { mailbox, .. } => Some(Mailbox { created: now, ..mailbox.clone() }),
@@ -291,12 +327,13 @@ pub fn make_mailbox(world: &mut World, user: Guid) {
         items_total: 0,
         filled: None,
         kind: "UserMailbox".into(),
+        both: false,
     });
     let shown = mailbox.guid.to_string();
     entry.recipient = Recipient::Mailbox(mailbox);
     sync::compute(world, user);
     world.event(&name, what, shown);
-    let grace = after(now, licences::GRACE);
+    let grace = licences::grace_ends(world, user).max(after(now, licences::RECONCILED));
     world.later(grace, &name, Due::Grace(user));
     if let Some(place) = super::index::place_of(world, user) {
         mail::touch(world, place);
@@ -334,6 +371,8 @@ fn write_target(world: &mut World, user: Guid, key: &str, address: &str) {
 /// Gives free connections to rows that wait.
 fn pump(world: &mut World, endpoint: &str) {
     let at_once = world.tenant.endpoints.get(endpoint).map_or(AT_ONCE, |e| e.at_once.max(1));
+    // The old server has the last word on how many sessions it bears.
+    let at_once = world.company.sessions.map_or(at_once, |most| at_once.min(most.max(1)));
     loop {
         let Some(slots) = world.slots.get_mut(endpoint) else { return };
         if slots.running.len() as u64 >= at_once {
@@ -364,6 +403,11 @@ fn begin_copy(world: &mut World, batch: &str, address: &str) {
     if let Some(place) = place(world, address) {
         post::copying(world, place);
     }
+    if world.settings.is("forwarding_written", "after_copy_begins")
+        && let (Some(user), Some(key)) = (cloud_user(world, address), old_object(world, address).map(str::to_owned))
+    {
+        write_target(world, user, &key, address);
+    }
     next(world, batch, address, tick(items, bytes));
 }
 
@@ -392,20 +436,28 @@ fn copy(world: &mut World, batch: &str, address: &str, attempts: u64) {
     let Some(done) = found else {
         return fail(world, batch, address, NO_CLOUD_USER);
     };
+    if incidents::password_is_out(world) {
+        return fail(world, batch, address, NO_SIGN_IN);
+    }
+    if incidents::unreachable_until(world).is_some() {
+        return silent(world, batch, address, attempts, SILENT);
+    }
     // Some get stuck half-way, most of them for good.
     let stuck = match world.company.fates.get(address) {
         Some(Fate::CopyFails(text)) if !cured(world, address, attempts) => Some(text.clone()),
         _ => None,
     };
     if let Some(text) = stuck.filter(|_| done >= part * (TICKS / 2)) {
-        let silent = world.attempts.insert(format!("silent\0{address}"), attempts) == Some(attempts);
-        if text.starts_with("SyncTimeoutException") && !silent {
-            // The five silent hours before the service gives up.
-            return next(world, batch, address, TIMEOUT);
+        if text.starts_with("SyncTimeoutException") {
+            return silent(world, batch, address, attempts, &text);
         }
         return fail(world, batch, address, &text);
     }
     let done = (done + part).min(items);
+    let unreadable = world.company.unreadable.get(address).copied().unwrap_or_default();
+    if let Some(row) = row_mut(world, batch, address) {
+        row.skipped_items = unreadable;
+    }
     with_mailbox(world, address, |mailbox| mailbox.items = done);
     if let Some(row) = row_mut(world, batch, address) {
         row.synced_items = done;
@@ -414,6 +466,12 @@ fn copy(world: &mut World, batch: &str, address: &str, attempts: u64) {
         return next(world, batch, address, tick(items, bytes));
     }
     finish(world, batch, address);
+}
+
+/// A copy that gets nothing: five silent hours, then the service gives up.
+fn silent(world: &mut World, batch: &str, address: &str, attempts: u64, text: &str) {
+    let waited = world.attempts.insert(format!("silent\0{address}"), attempts) == Some(attempts);
+    if waited { fail(world, batch, address, text) } else { next(world, batch, address, TIMEOUT) }
 }
 
 /// A quarter of the copies that fail get through at the second try.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::directory::{self, Person};
 use super::world::{Company, Due, Tenant, after};
-use super::{Faults, Options, World, index, mail, people, sync, tenancy, trouble};
+use super::{Faults, Options, World, beforehand, incidents, index, mail, mess, people, sync, tenancy, work};
 use crate::wire::attributes::{Entry, dn_key, domain_of};
 use crate::wire::guid::Guid;
 use crate::wire::lab::Counts;
@@ -67,6 +67,19 @@ pub fn build(options: &Options) -> Result<World, String> {
 /// # Errors
 /// As [`build`].
 pub fn draft(options: &Options) -> Result<Draft, String> {
+    let mut draft = tidy(options)?;
+    if draft.dealt {
+        mess::lay_left(&mut draft.world, &draft.people);
+    }
+    mess::lay_handled(&mut draft.world, &draft.people);
+    Ok(draft)
+}
+
+/// The company as it would be if everybody were tidy.
+///
+/// # Errors
+/// As [`build`].
+pub fn tidy(options: &Options) -> Result<Draft, String> {
     let addresses = match &options.list {
         Some(list) => checked(list)?,
         None if options.make == 0 => return Err("a company needs at least one mailbox".into()),
@@ -92,9 +105,6 @@ pub fn draft(options: &Options) -> Result<Draft, String> {
     tenancy::tenant(&mut world);
     tenancy::zones(&mut world);
     let dealt = options.faults == Faults::Usual;
-    if dealt {
-        trouble::deal(&mut world, &people);
-    }
     // Of a list, the addresses are given.
     let given = addresses.len() as u64;
     Ok(Draft { world, people, given, dealt })
@@ -106,6 +116,7 @@ impl Draft {
         let Draft { mut world, people, given, .. } = self;
         remember(&mut world, given);
         first_sync(&mut world, &people);
+        beforehand::enter(&mut world);
         mail::prepare(&mut world);
 
         world.events.clear();
@@ -115,6 +126,8 @@ impl Draft {
         let minute = i64::try_from(world.choose("first-sync", "company", 0) % 20).unwrap_or_default();
         world.later(after(start, (5 + minute) * 60), "synchronization", Due::Sync);
         world.later(after(start, 23 * 3600), "probes", Due::Probes);
+        incidents::prepare(&mut world);
+        work::prepare(&mut world);
         world
     }
 }
@@ -184,15 +197,18 @@ pub fn skeleton(seed: u64, faults: Faults, domains: &[String]) -> Result<World, 
         batches: BTreeMap::new(),
         endpoints: BTreeMap::new(),
         connectors: Vec::new(),
+        door: Default::default(),
         last_sync: after(start, -1500),
         tokens: BTreeMap::new(),
         removed_names: BTreeMap::new(),
+        deleted: Vec::new(),
     };
     Ok(World {
         seed,
         now: start,
         began: start,
         faults,
+        settings: Default::default(),
         invented: (0, 0),
         queue: BTreeMap::new(),
         events: Vec::new(),
@@ -210,6 +226,7 @@ pub fn skeleton(seed: u64, faults: Faults, domains: &[String]) -> Result<World, 
         secrets: tenancy::secrets(seed),
         index: Default::default(),
         post: Default::default(),
+        office: Default::default(),
         dirty: BTreeSet::new(),
         verified_seen: BTreeSet::new(),
         baseline: Arc::new(BTreeMap::new()),

@@ -12,14 +12,31 @@ use crate::wire::attributes::{Entry, POLICY_EXCLUSION, dn_key};
 use crate::wire::dns::{RecordSet, absolute};
 use crate::wire::guid::Guid;
 
-/// A sample company.
+/// A sample company; a calm one is tidy, so that a test sees what it looks for.
 pub fn company(make: usize, faults: Faults) -> World {
     seeded(7, make, faults)
 }
 
 /// A sample company of another seed.
 pub fn seeded(seed: u64, make: usize, faults: Faults) -> World {
-    company::build(&Options { seed, faults, list: None, make }).expect("a sample company can be built")
+    let options = Options { seed, faults, list: None, make };
+    // Authoritative is the stricter half of the delivery table.
+    let draft = if faults == Faults::None { company::tidy(&options) } else { company::draft(&options) };
+    let mut draft = draft.expect("a sample company can be built");
+    for domain in draft.world.tenant.domains.values_mut() {
+        domain.domain_type = "Authoritative".into();
+    }
+    draft.begin()
+}
+
+/// A calm sample company whose first person has one mess beside.
+pub fn troubled(make: usize, name: &str) -> World {
+    let options = Options { seed: 7, faults: Faults::None, list: None, make };
+    let mut draft = company::tidy(&options).expect("a sample company can be built");
+    let mess = super::mess::all().find(|m| m.name == name).expect("the mess is in the table");
+    let person = draft.people.first().cloned().expect("there is somebody");
+    super::mess::lay(&mut draft.world, mess, &person);
+    draft.begin()
 }
 
 /// Lets some hours pass.
@@ -108,6 +125,9 @@ pub fn licence(world: &mut World, address: &str) {
 /// Mailbox to mail user, in one change.
 pub fn convert(world: &mut World, address: &str) {
     let id = user(world, address);
+    if let Some(Recipient::Mailbox(mailbox)) = world.tenant.users.get_mut(&id).map(|u| &mut u.recipient) {
+        mailbox.both = true;
+    }
     let entry = &world.tenant.users[&id];
     let Recipient::Mailbox(mailbox) = &entry.recipient else { panic!("{address} has no cloud mailbox") };
     let (guid, cloud_dn) = (mailbox.guid, entry.legacy_dn.clone());
@@ -145,6 +165,8 @@ pub fn release(world: &mut World, address: &str) {
     let id = user(world, address);
     if matches!(world.tenant.users[&id].recipient, Recipient::Mailbox(_)) {
         licence(world, address);
+        // The cloud must know before the mailbox gives way.
+        hours(world, 1);
         carry_home(world, address);
         licences::assign(world, id, &[], &[tenancy::ENTERPRISEPACK]).expect("the licence is held");
     }
@@ -198,6 +220,9 @@ pub fn migrate(world: &mut World, at_most: usize) {
         let name = format!("wave-{number:02}");
         batch(world, &name, wave);
         run(world, &name);
+        if world.tenant.batches[&name].rows.iter().any(|r| r.status == "Failed") {
+            run(world, &name);
+        }
         let failed: BTreeSet<String> = world.tenant.batches[&name]
             .rows
             .iter()
@@ -211,7 +236,10 @@ pub fn migrate(world: &mut World, at_most: usize) {
         for address in &failed {
             let place = super::index::place(world, address).expect("it came from the list");
             let forwarded = world.directory[&world.index.names[place]].entry.has("targetAddress");
-            if forwarded {
+            let user = user_of(world, place).and_then(|id| world.tenant.users.get(&id));
+            let open = user.is_some_and(|u| matches!(u.recipient, Recipient::Mailbox(_)));
+            let home = world.directory[&world.index.names[place]].entry.has("homeMDB");
+            if home && (forwarded || open) {
                 release(world, address);
             }
         }

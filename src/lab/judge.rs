@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use hickory_proto::rr::RecordType;
 
+use super::history::History;
 use super::rules::{self, Case, broken};
-use super::{World, mail, post, tenancy};
+use super::{World, mail, mess, post, records, settings, tenancy, work};
 use crate::wire::dns::{absolute, relative};
 use crate::wire::lab::{Broken, Outcome, Probes, Proof, Row};
 
@@ -18,11 +19,11 @@ pub fn proof(world: &World) -> Proof {
     let repeated = repeated(world);
     let rows: Vec<Row> = (0..world.company.list.len()).map(|place| judge(world, place, &repeated)).collect();
     let moved = rows.iter().any(|r| r.outcome == Outcome::Moved || converted(world, &r.address));
-    let mut all = Vec::new();
+    let mut all = records::lost(world);
     if moved {
         names(world, &mut all);
     }
-    for batch in world.tenant.batches.values().filter(|b| b.status != "Removing") {
+    for batch in world.tenant.batches.values().filter(|b| b.status != "Removing" && b.created >= world.began) {
         all.push(broken("batch-left", format!("{} is still listed as {}", batch.name, batch.status)));
     }
     let lost: u64 = rows.iter().zip(0..).map(|(row, place)| lost(world, place, row.outcome, &row.broken).0).sum();
@@ -36,6 +37,9 @@ pub fn proof(world: &World) -> Proof {
         let some: Vec<String> = repeated.values().flatten().take(5).cloned().collect();
         all.push(broken("written-twice", some.join("; ")));
     }
+    let work: Vec<work::Verdict> =
+        rows.iter().enumerate().map(|(place, row)| work::lost_of(world, place, row.outcome)).collect();
+    people_at_work(world, &rows, &work, &mut all);
     let (apart_median, apart_worst) = spread(rows.iter().filter_map(|r| r.hours_apart));
     let (without_median, without_worst) = spread(rows.iter().filter_map(|r| r.hours_without_old_mail));
     let total = |hours: fn(&Row) -> Option<f64>| rows.iter().filter_map(hours).sum();
@@ -52,8 +56,10 @@ pub fn proof(world: &World) -> Proof {
         hours_apart_total: total(|r| r.hours_apart),
         hours_without_old_mail_total: total(|r| r.hours_without_old_mail),
         invented: world.invented,
+        messes: mess::told(world),
+        work: work::told(world, rows.iter().map(|r| r.address.as_str()).zip(&work)),
+        settings: settings::told(world),
         rows,
-        ..Proof::default()
     }
 }
 
@@ -97,10 +103,14 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
     let key = address.to_lowercase();
     let history = world.history.get(&key).cloned().unwrap_or_default();
     let home = case.entry.has("homeMDB");
-    let target = case.entry.has("targetAddress");
+    // A forwarding that was there before is somebody else's.
+    let target = case.entry.has("targetAddress") && !case.same("targetAddress");
     let mailbox = case.mailbox();
     let filled = mailbox.is_some_and(|m| m.filled.is_some());
+    let had_none = !case.baseline.has("homeMDB");
     let (mut found, meant) = match (home, target, filled) {
+        // Converted by somebody before the migration: nothing was to be moved.
+        _ if had_none => (rules::untouched(&case), Outcome::Whole),
         (false, _, _) | (true, true, true) => (rules::moved(&case), Outcome::Moved),
         (true, true, false) => {
             let seen = mailbox
@@ -129,6 +139,7 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
             _ => "taken back from a batch".into(),
         },
     };
+    let work = work::lost_of(world, place, outcome);
     let hours = |from: Option<jiff::Timestamp>, to: Option<jiff::Timestamp>| match (from, to) {
         (Some(from), Some(to)) if to >= from => Some((to.as_second() - from.as_second()) as f64 / 3600.0),
         _ => None,
@@ -138,13 +149,61 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
         reason: if outcome == Outcome::Moved { String::new() } else { reason },
         broken: found,
         batch: history.batch.clone(),
-        hours_apart: hours(history.target_written, history.converted),
+        hours_apart: hours(history.target_written, apart_until(world, place, &history)),
         hours_without_old_mail: hours(history.target_written, history.copy_ended),
-        work_lost: 0,
-        work_lost_words: String::new(),
+        work_lost: work.all(),
+        work_lost_words: work.words(),
         junk: 0,
         delayed: 0,
         address,
+    }
+}
+
+/// Until when new mail is in one mailbox and Outlook in the other: until Outlook
+/// first opens the cloud; for whoever nobody has seen at a desk since, until the
+/// conversion.
+fn apart_until(world: &World, place: usize, history: &History) -> Option<jiff::Timestamp> {
+    let opened = world.office.desks.get(place).and_then(|d| d.opened_cloud);
+    history.converted.map(|converted| opened.unwrap_or(converted).max(converted))
+}
+
+/// What of people's work a sound run would not have lost, and who was locked out.
+fn people_at_work(world: &World, rows: &[Row], work: &[work::Verdict], found: &mut Vec<Broken>) {
+    let late: Vec<&str> =
+        rows.iter().zip(work).filter(|(_, w)| w.by_delay > 0).map(|(r, _)| r.address.as_str()).collect();
+    let lost: u64 = work.iter().map(|w| w.by_delay).sum();
+    if lost > 0 {
+        let text = format!(
+            "{lost} pieces of work of {} were made in old mailboxes more than four days after their copy, and are lost: {}",
+            people(late.len()),
+            some(&late)
+        );
+        found.push(broken("work-lost-by-delay", text));
+    }
+    let out: Vec<&str> = rows
+        .iter()
+        .zip(&world.office.desks)
+        .filter(|(_, desk)| desk.locked_out > 0)
+        .map(|(row, _)| row.address.as_str())
+        .collect();
+    if !out.is_empty() {
+        let text = format!(
+            "Outlook of {} was led to the cloud, where they had no mailbox yet: {}",
+            people(out.len()),
+            some(&out)
+        );
+        found.push(broken("autodiscover-too-early", text));
+    }
+}
+
+fn people(count: usize) -> String {
+    if count == 1 { "1 person".into() } else { format!("{count} people") }
+}
+
+fn some(names: &[&str]) -> String {
+    match names.len() {
+        0..=5 => names.join(", "),
+        n => format!("{} and {} more", names.get(..4).unwrap_or_default().join(", "), n - 4),
     }
 }
 
@@ -154,6 +213,13 @@ fn lost(world: &World, place: usize, outcome: Outcome, found: &[Broken]) -> (u64
     let entry = world.index.names.get(place).and_then(|k| world.directory.get(k)).map(|o| &o.entry);
     let home = entry.is_some_and(|e| e.has("homeMDB"));
     let target = entry.is_some_and(|e| e.has("targetAddress"));
+    if !world
+        .baseline
+        .get(&world.company.list.get(place).map(|a| a.to_lowercase()).unwrap_or_default())
+        .is_some_and(|b| b.has("homeMDB"))
+    {
+        return post::astray(world, place, true);
+    }
     match (outcome, home, target) {
         (Outcome::Moved, ..) | (_, false, _) => post::astray(world, place, true),
         (Outcome::Whole, ..) | (_, true, false) => post::astray(world, place, false),
@@ -205,6 +271,7 @@ fn probes(world: &World, lost: u64) -> Probes {
         delivered_cloud: post.delivered_cloud,
         lost,
         lost_sample: post.lost.iter().map(line).collect(),
+        returned_as_before: post.returned_as_before,
         ..Probes::default()
     }
 }

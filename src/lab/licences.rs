@@ -17,6 +17,9 @@ pub const GRACE: i64 = 30 * 86_400;
 /// How long a disconnected mailbox is kept, in seconds.
 pub const KEPT: i64 = 30 * 86_400;
 
+/// Licences are looked over once a day: nobody loses a mailbox sooner.
+pub const RECONCILED: i64 = 86_400;
+
 /// Service plans that give a mailbox.
 const MAILBOX_PLANS: &[&str] = &["EXCHANGE_S_ENTERPRISE", "EXCHANGE_S_STANDARD", "EXCHANGE_S_DESKLESS"];
 
@@ -29,6 +32,24 @@ pub fn has_mailbox_plan(world: &World, user: &CloudUser) -> bool {
             .iter()
             .any(|(id, name)| MAILBOX_PLANS.contains(&name.as_str()) && !off.is_some_and(|plans| plans.contains(id)))
     })
+}
+
+/// Bytes that a cloud mailbox may hold: 2 GB with a kiosk plan, 100 GB with the
+/// large one, else 50 GB (`life-of-a-mailbox`, 2.5).
+pub fn quota(world: &World, user: &CloudUser) -> u64 {
+    const GB: u64 = 1 << 30;
+    let held = world.tenant.skus.iter().filter(|s| user.licences.contains(&s.id));
+    let on = held.flat_map(|sku| {
+        let off = user.disabled_plans.get(&sku.id);
+        sku.plans.iter().filter(move |(id, _)| !off.is_some_and(|plans| plans.contains(id)))
+    });
+    let of_plan = |name: &str| match name {
+        "EXCHANGE_S_DESKLESS" => Some(2 * GB),
+        "EXCHANGE_S_STANDARD" => Some(50 * GB),
+        "EXCHANGE_S_ENTERPRISE" => Some(100 * GB),
+        _ => None,
+    };
+    on.filter_map(|(_, name)| of_plan(name)).max().unwrap_or(50 * GB)
 }
 
 fn refusal(message: impl Into<String>) -> GraphError {
@@ -134,6 +155,17 @@ pub fn assign_plans(
     Ok(())
 }
 
+/// When a mailbox without a licence is disconnected, by where the days count from.
+pub fn grace_ends(world: &World, user: Guid) -> jiff::Timestamp {
+    let Some(entry) = world.tenant.users.get(&user) else { return world.now };
+    let mailbox = match &entry.recipient {
+        Recipient::Mailbox(mailbox) => mailbox.created,
+        _ => world.now,
+    };
+    let from = if world.settings.is("grace_counts_from", "user") { entry.created.min(mailbox) } else { mailbox };
+    after(from, GRACE)
+}
+
 /// Seats taken of a SKU.
 pub fn consumed(world: &World, sku: Guid) -> u64 {
     world.seats_taken.get(&sku).copied().unwrap_or_default()
@@ -142,6 +174,7 @@ pub fn consumed(world: &World, sku: Guid) -> u64 {
 /// A licence with a mailbox plan came: a mailbox kept is connected again; a mail
 /// user whose mailbox GUID was synchronized stays one.
 fn connect(world: &mut World, user: Guid) {
+    let anew = world.settings.is("relicensed_after_window", "empty_mailbox");
     let Some(entry) = world.tenant.users.get_mut(&user) else { return };
     let name = entry.mail.clone();
     match &entry.recipient {
@@ -149,7 +182,13 @@ fn connect(world: &mut World, user: Guid) {
             entry.recipient = Recipient::Mailbox(mailbox.clone());
             world.event(&name, "mailbox_reconnected", "");
         }
-        Recipient::MailUser { .. } if entry.synced_guid.is_none() && !entry.immutable_id.is_empty() => {
+        Recipient::MailUser { .. } | Recipient::None if entry.purged && anew => {
+            entry.purged = false;
+            batches::make_mailbox(world, user);
+        }
+        Recipient::MailUser { .. }
+            if !entry.purged && entry.synced_guid.is_none() && !entry.immutable_id.is_empty() =>
+        {
             batches::make_mailbox(world, user);
         }
         _ => {}
@@ -173,6 +212,9 @@ fn disconnect(world: &mut World, user: Guid) {
     world.later(at, &name, Due::Purge(user));
     if let Some(place) = place_of(world, user) {
         mail::touch(world, place);
+        // A colleague in the cloud writes at this very moment: outside the mail
+        // user shows as the last synchronization left it.
+        mail::around_change(world, place, mail::Sender::Cloud);
     }
 }
 
@@ -180,7 +222,7 @@ fn disconnect(world: &mut World, user: Guid) {
 pub fn grace_over(world: &mut World, user: Guid) {
     let Some(entry) = world.tenant.users.get(&user) else { return };
     let Recipient::Mailbox(mailbox) = &entry.recipient else { return };
-    let due = after(mailbox.created, GRACE) <= world.now;
+    let due = grace_ends(world, user) <= world.now && after(mailbox.created, RECONCILED) <= world.now;
     if due && !has_mailbox_plan(world, entry) {
         let name = entry.mail.clone();
         if mailbox.kind == "UserMailbox" {
@@ -193,13 +235,16 @@ pub fn grace_over(world: &mut World, user: Guid) {
 /// Thirty days disconnected: the mailbox and what is in it are gone.
 pub fn purge(world: &mut World, user: Guid) {
     let now = world.now;
+    let disabled = world.settings.is("delicensed_object", "mail_disabled");
     let Some(entry) = world.tenant.users.get_mut(&user) else { return };
     let Recipient::Disconnected { since, external, .. } = &entry.recipient else { return };
     if after(*since, KEPT) > now {
         return;
     }
     let name = entry.mail.clone();
-    entry.recipient = Recipient::MailUser { external: external.clone() };
+    let shown = Recipient::MailUser { external: external.clone() };
+    entry.recipient = if disabled { Recipient::None } else { shown };
+    entry.purged = true;
     world.event(&name, "mailbox_purged", "");
     if let Some(place) = place_of(world, user) {
         post::vanished(world, place);

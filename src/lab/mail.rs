@@ -5,12 +5,13 @@
 
 use hickory_proto::rr::RecordType;
 
-use super::delivery::{End, From, way};
+use super::delivery::{End, From, Letter, Way, way};
 use super::index::place;
 use super::post::{self, Drawer, Landing, Seen};
+use super::transport::Route;
 use super::world::{Due, Message, MessageFate, after};
-use super::{World, delivery, index, sync};
-use crate::wire::attributes::{address_key, domain_of};
+use super::{World, delivery, index, work};
+use crate::wire::attributes::domain_of;
 use crate::wire::dns::{absolute, relative};
 use crate::wire::smtp::Reply;
 
@@ -75,6 +76,14 @@ pub fn prepare(world: &mut World) {
     world.post.people = vec![Drawer::default(); world.company.list.len()];
     let sets = world.zones.values().flat_map(|z| z.sets.iter().map(|(k, s)| (k.clone(), s.clone())));
     world.post.published = sets.collect();
+    world.post.first = world.post.published.clone();
+    for who in 0..world.company.list.len() {
+        let refused = [Sender::Outside, Sender::Colleague, Sender::Cloud]
+            .map(|sender| matches!(landing(world, who, sender), Landing::Lost(_)));
+        if let Some(drawer) = world.post.people.get_mut(who) {
+            drawer.refused = refused;
+        }
+    }
 }
 
 /// Where an MX set leads: to the lowest preference of a host that the lab knows.
@@ -89,8 +98,23 @@ fn side_of(world: &World, values: &[String]) -> Option<Side> {
         if host.eq_ignore_ascii_case(&world.company.mail_host) {
             return Some(Side::Old);
         }
+        if let Some(gateway) = world.company.transport.gateway.as_ref().filter(|g| g.host.eq_ignore_ascii_case(&host)) {
+            return Some(if gateway.route == Route::Old { Side::Old } else { Side::Cloud });
+        }
         world.tenant.domains.values().any(|d| d.mx_host.eq_ignore_ascii_case(&host)).then_some(Side::Cloud)
     })
+}
+
+/// The host of an MX set with the lowest preference.
+pub fn best_host(values: &[String]) -> Option<String> {
+    let hosts = values.iter().filter_map(|v| v.split_once(' '));
+    hosts.filter_map(|(p, host)| Some((p.trim().parse::<u16>().ok()?, relative(host)))).min().map(|(_, host)| host)
+}
+
+/// Whether a smart host leads to the old host, by itself or through the gateway.
+pub fn is_old_host(world: &World, host: &str) -> bool {
+    let gateway = world.company.transport.gateway.as_ref().filter(|g| g.route == Route::Old);
+    host.eq_ignore_ascii_case(&world.company.mail_host) || gateway.is_some_and(|g| g.host.eq_ignore_ascii_case(host))
 }
 
 fn published_mx(world: &World, domain: &str) -> Option<(Option<Side>, u32)> {
@@ -121,17 +145,36 @@ pub fn landing(world: &World, who: usize, sender: Sender) -> Landing {
         },
     };
     let mx = |domain: &str| mx_side(world, domain);
-    match way(world, entry, from, to, &mx).end {
+    let found = way(world, entry, from, to, &mx);
+    landing_of(world, who, found)
+}
+
+/// What a way means for a person on the list.
+pub fn landing_of(world: &World, who: usize, found: Way) -> Landing {
+    if found.alternate && matches!(found.end, End::Old(_) | End::Cloud(_) | End::Out(_)) {
+        // Somebody else reads it, as the owner wished; it is where it should be.
+        // Whether a copy must stay is a rule of its own (`copy-not-kept`).
+        return if looks_in_cloud(world, who) { Landing::Cloud } else { Landing::Old };
+    }
+    match found.end {
         End::Old(key) if world.index.names.get(who) == Some(&key) => Landing::Old,
         End::Cloud(user) if index::place_of(world, user) == Some(who) => Landing::Cloud,
         End::Old(_) | End::Cloud(_) => Landing::Lost("delivered to another mailbox".into()),
         End::Out(address) => Landing::Lost(format!("sent out of the company, to {address}")),
-        End::Bounced(text) => Landing::Lost(text),
+        End::Bounced(text) | End::Queued(_, text) | End::Quarantined(text) => Landing::Lost(text),
+        End::Members(_) => Landing::Lost("a group has the address".into()),
     }
+}
+
+/// Whether a person's mail belongs into the cloud mailbox by what the directory says.
+fn looks_in_cloud(world: &World, who: usize) -> bool {
+    let entry = world.index.names.get(who).and_then(|k| world.directory.get(k)).map(|o| &o.entry);
+    entry.is_some_and(|e| !e.has("homeMDB") || e.has("targetAddress"))
 }
 
 /// Something about a person changed: its remembered ways are forgotten.
 pub fn touch(world: &mut World, who: usize) {
+    work::touch(world, who);
     if let Some(mailbox) = world.post.people.get_mut(who) {
         mailbox.ways = Default::default();
     }
@@ -209,31 +252,17 @@ pub fn around_change(world: &mut World, who: usize, sender: Sender) {
 
 /// The answer to RCPT TO on a host.
 pub fn rcpt(world: &mut World, side: Side, from: &str, to: &str) -> Reply {
-    let _ = from;
     let domain = domain_of(to);
     if to.trim().is_empty() || domain.is_empty() {
         return Reply::new(501, "5.1.3 Invalid address");
     }
-    let known = match side {
-        Side::Old => {
-            if !world.company.domains.contains(&domain) && !world.index.old.contains_key(&address_key(to)) {
-                return Reply::new(550, "5.7.1 Unable to relay");
-            }
-            world.index.old.contains_key(&address_key(to))
+    let mx = |domain: &str| mx_side(world, domain);
+    match delivery::turned_away(world, side, from, to, &mx) {
+        None => Reply::new(250, "2.1.5 Recipient OK"),
+        Some(text) => {
+            let (code, text) = text.split_once(' ').unwrap_or(("550", text.as_str()));
+            Reply::new(code.parse().unwrap_or(550), text)
         }
-        Side::Cloud => {
-            if !sync::accepted(world, &domain) {
-                return Reply::new(550, format!("5.4.1 Relay Access Denied [{to}]"));
-            }
-            let relay =
-                world.tenant.domains.get(&domain).is_some_and(|d| d.domain_type.eq_ignore_ascii_case("InternalRelay"));
-            relay || index::cloud_user(world, to).is_some()
-        }
-    };
-    match (known, side) {
-        (true, _) => Reply::new(250, "2.1.5 Recipient OK"),
-        (false, Side::Old) => Reply::new(550, "5.1.1 User unknown"),
-        (false, Side::Cloud) => Reply::new(550, format!("5.4.1 [{to}]: Recipient address rejected: Access denied")),
     }
 }
 
@@ -251,9 +280,10 @@ pub fn submit(world: &mut World, side: Side, from: &str, to: &str, id: &str, sub
 
 fn hand_over(world: &mut World, side: Side, by: From, from: &str, to: &str, id: &str, subject: &str) -> Reply {
     let mx = |domain: &str| mx_side(world, domain);
-    let end = way(world, side, by, to, &mx).end;
+    let letter = Letter::new(world, side, by, from, to);
+    let found = delivery::send(world, &letter, &mx);
     let accepted = Reply::new(250, format!("2.6.0 {id} Queued mail for delivery"));
-    let fate = match end {
+    let fate = match outcome(found.end.clone()) {
         End::Old(key) => MessageFate::Old(holder(world, &key).unwrap_or_else(|| to.to_owned())),
         End::Cloud(user) => {
             let name = index::place_of(world, user).and_then(|p| world.company.list.get(p).cloned());
@@ -262,6 +292,9 @@ fn hand_over(world: &mut World, side: Side, by: From, from: &str, to: &str, id: 
         }
         End::Out(address) => MessageFate::Bounced(format!("550 5.4.4 {address} is not reachable from the lab")),
         End::Bounced(text) => MessageFate::Bounced(text),
+        End::Quarantined(text) => MessageFate::Bounced(text),
+        End::Queued(hours, text) => queue(world, side, id, hours, text),
+        End::Members(_) => MessageFate::Bounced("550 5.1.1 the group has no members".into()),
     };
     if let Some((who, kept)) = post::parse(id) {
         let own = world.company.list.get(who).cloned().unwrap_or_default();
@@ -272,6 +305,7 @@ fn hand_over(world: &mut World, side: Side, by: From, from: &str, to: &str, id: 
     }
     let sent = world.messages.get(id).map_or(world.now, |m| m.sent);
     let what = match &fate {
+        MessageFate::Queued => "message_queued",
         MessageFate::Old(_) => "message_delivered_old",
         MessageFate::Cloud(_) => "message_delivered_cloud",
         _ => "message_returned",
@@ -286,8 +320,33 @@ fn hand_over(world: &mut World, side: Side, by: From, from: &str, to: &str, id: 
         probe: false,
     };
     world.messages.insert(id.to_owned(), message);
-    world.event(&to.to_lowercase(), what, "");
+    world.event(&to.to_lowercase(), what, if found.junk { "junk" } else { "" });
     accepted
+}
+
+/// Of a message to a group, what concerns its sender: what came back, else the
+/// first mailbox that it is in.
+fn outcome(end: End) -> End {
+    let End::Members(ways) = end else { return end };
+    let mut ends: Vec<End> = ways.into_iter().map(|(_, way)| outcome(way.end)).collect();
+    let returned = ends.iter().position(|e| matches!(e, End::Bounced(_) | End::Queued(..)));
+    match returned {
+        Some(place) => ends.swap_remove(place),
+        None => ends.into_iter().next().unwrap_or(End::Members(Vec::new())),
+    }
+}
+
+/// A message that waits is tried again every hour until its time is over.
+fn queue(world: &mut World, side: Side, id: &str, hours: u32, text: String) -> MessageFate {
+    let sent = world.messages.get(id).map_or(world.now, |m| m.sent);
+    if after(sent, i64::from(hours) * 3600) <= world.now {
+        return MessageFate::Bounced(text);
+    }
+    // Where it began, so that another try takes the same way.
+    world.attempts.insert(format!("queued-on\0{id}"), u64::from(side == Side::Cloud));
+    let at = after(world.now, 3600);
+    world.later(at, id, Due::Retry(id.to_owned()));
+    MessageFate::Queued
 }
 
 /// The listed mailbox of a directory object.
@@ -298,7 +357,9 @@ fn holder(world: &World, key: &str) -> Option<String> {
 /// A message waiting in a queue is tried again.
 pub fn retry(world: &mut World, id: &str) {
     let Some(message) = world.messages.get(id).filter(|m| m.fate == MessageFate::Queued).cloned() else { return };
-    deliver(world, Side::Old, &message.from, &message.to, id, &message.subject);
+    let cloud = world.attempts.get(&format!("queued-on\0{id}")) == Some(&1);
+    let side = if cloud { Side::Cloud } else { Side::Old };
+    deliver(world, side, &message.from, &message.to, id, &message.subject);
 }
 
 /// Messages in the cloud mailbox of an address (any of its addresses), oldest first.
@@ -357,9 +418,18 @@ pub fn zone_changed(world: &mut World, zone: &str, name: &str, kind: &str) {
         return;
     }
     let domain = relative(&owner);
-    if let Some(set) = before {
+    let seen = match (before, now_set) {
+        // Somebody asks in an empty moment and remembers that there is no mail here
+        // (RFC 2308: for the zone's negative time to live).
+        (Some(_), None) => {
+            let negative = world.zones.get(&apex).map_or(0, |z| z.minimum);
+            Some(Seen { side: None, until: after(world.now, i64::from(negative)) })
+        }
         // Somebody asked just before and keeps the old set for its whole life.
-        let seen = Seen { side: side_of(world, &set.values), until: after(world.now, i64::from(set.ttl)) };
+        (Some(set), _) => Some(Seen { side: side_of(world, &set.values), until: after(world.now, i64::from(set.ttl)) }),
+        (None, _) => None,
+    };
+    if let Some(seen) = seen {
         world.post.seen.insert(domain.clone(), seen);
     }
     forget_routes(world);
@@ -371,7 +441,7 @@ pub fn zone_changed(world: &mut World, zone: &str, name: &str, kind: &str) {
 }
 
 /// The rows of the delivery table by which a probe to a person goes now.
-pub fn rows(world: &World, who: usize, sender: Sender) -> Vec<u8> {
+pub fn rows(world: &World, who: usize, sender: Sender) -> Vec<&'static str> {
     let Some(to) = world.company.list.get(who) else { return Vec::new() };
     let (entry, from) = match sender {
         Sender::Colleague => (Side::Old, From::Colleague),

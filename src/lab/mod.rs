@@ -5,25 +5,31 @@
 //! itself.
 
 pub mod batches;
+pub mod beforehand;
 pub mod company;
 pub mod delivery;
 pub mod directory;
 pub mod faults;
 pub mod file;
 pub mod history;
+pub mod incidents;
 pub mod index;
 pub mod judge;
 pub mod licences;
 pub mod mail;
+pub mod mess;
 pub mod names;
 pub mod people;
 pub mod post;
+pub mod records;
 pub mod rules;
 pub mod serve;
+pub mod settings;
 pub mod sync;
 pub mod tenancy;
 pub mod time;
-pub mod trouble;
+pub mod transport;
+pub mod work;
 pub mod world;
 
 #[cfg(test)]

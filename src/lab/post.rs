@@ -29,6 +29,8 @@ pub struct Post {
     pub delivered_old: u64,
     /// Delivered to a cloud mailbox.
     pub delivered_cloud: u64,
+    /// Came back, as it would have before the migration.
+    pub returned_as_before: u64,
     /// Some that were lost, the earliest: moment, address, text.
     pub lost: BTreeSet<(Timestamp, String, String)>,
     /// MX sets as the world's resolvers hold them, by domain: where they lead, and
@@ -36,6 +38,8 @@ pub struct Post {
     pub seen: std::collections::BTreeMap<String, Seen>,
     /// Record sets as last published: (name, type) → set.
     pub published: std::collections::BTreeMap<(String, String), crate::wire::dns::RecordSet>,
+    /// Record sets as they were at the beginning.
+    pub first: std::collections::BTreeMap<(String, String), crate::wire::dns::RecordSet>,
     /// What the routes remembered below were computed from.
     pub routing: u64,
 }
@@ -68,6 +72,8 @@ pub struct Drawer {
     pub losing: bool,
     /// Remembered ways: old host, cloud colleague, cloud from outside.
     pub ways: [Option<Landing>; 3],
+    /// Whose mail came back before anything was done: outside, colleague, cloud.
+    pub refused: [bool; 3],
 }
 
 /// Eight bytes that tell a message.
@@ -114,6 +120,7 @@ pub fn record(world: &mut World, place: usize, sender: Sender, landing: Landing)
             mailbox.losing = false;
             push(&mut mailbox.cloud, kept);
         }
+        Landing::Lost(_) if mailbox.refused[sender as usize] => world.post.returned_as_before += 1,
         Landing::Lost(text) => {
             mailbox.bounced += 1;
             let first = !mailbox.losing;
@@ -152,6 +159,7 @@ pub fn copied(world: &mut World, place: usize, began: Timestamp) {
         mailbox.late.retain(|k| k.at >= at);
         mailbox.old += (before - mailbox.late.len()) as u64;
     }
+    super::work::copied(world, place, began);
 }
 
 /// A cloud mailbox was purged with what was in it.
@@ -242,11 +250,11 @@ pub fn astray(world: &World, place: usize, in_cloud: bool) -> (u64, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::{Faults, drive, mail};
+    use crate::lab::{drive, mail};
 
     #[test]
     fn a_carried_message_moves_and_is_no_second_one() {
-        let mut world = drive::company(1, Faults::Usual);
+        let mut world = drive::troubled(1, "copy-timeout");
         drive::prepare(&mut world);
         let address = world.company.list[0].clone();
         drive::batch(&mut world, "wave", std::slice::from_ref(&address));

@@ -95,8 +95,11 @@ impl<'a> Case<'a> {
     /// Where mail goes astray that should arrive on that side, if it does.
     fn astray(&self, wanted: &Landing) -> Option<Broken> {
         let senders = [Sender::Outside, Sender::Colleague, Sender::Cloud];
+        // What came back before the migration is no fault of it.
+        let refused = self.world.post.people.get(self.place).map_or([false; 3], |d| d.refused);
         let wrong: Vec<String> = senders
             .into_iter()
+            .filter(|sender| !refused[*sender as usize])
             .filter_map(|sender| match landing(self.world, self.place, sender) {
                 found if found == *wanted => None,
                 Landing::Old => Some(format!("mail of {} arrives in the old mailbox", sender.words())),
@@ -107,7 +110,8 @@ impl<'a> Case<'a> {
         if wrong.is_empty() { None } else { Some(broken("mail-goes-astray", wrong.join("; "))) }
     }
 
-    fn same(&self, name: &str) -> bool {
+    /// Whether an attribute is as it was at the beginning.
+    pub fn same(&self, name: &str) -> bool {
         let sorted = |e: &Entry| e.values(name).iter().cloned().collect::<BTreeSet<_>>();
         sorted(&self.entry) == sorted(&self.baseline)
     }
@@ -149,6 +153,10 @@ pub fn moved(case: &Case) -> Vec<Broken> {
                 found.push(broken("no-licence", "the cloud mailbox has no licence and will be disconnected"));
             }
         }
+    }
+    let keeps = case.baseline.has("altRecipient") && case.baseline.is_true("deliverAndRedirect");
+    if keeps && case.mailbox().is_some_and(|m| !m.both) {
+        found.push(broken("copy-not-kept", "what is forwarded to outside leaves no copy in the cloud mailbox"));
     }
     if entry.has("homeMDB") {
         found.push(broken("not-converted", format!("homeMDB is still {}", shown(entry, "homeMDB"))));
@@ -239,6 +247,16 @@ fn unchanged(case: &Case, found: &mut Vec<Broken>) {
     }
 }
 
+/// The rules that an object breaks which had no mailbox to be moved.
+pub fn untouched(case: &Case) -> Vec<Broken> {
+    let mut found = Vec::new();
+    if case.entry.dn.is_empty() {
+        return vec![broken("object-missing", "the directory object is gone")];
+    }
+    unchanged(case, &mut found);
+    found
+}
+
 /// The rules that a mailbox breaks which should be as it was.
 pub fn whole(case: &Case) -> Vec<Broken> {
     let mut found = Vec::new();
@@ -271,11 +289,33 @@ pub fn whole(case: &Case) -> Vec<Broken> {
 /// against a move.
 pub fn fact(case: &Case) -> String {
     let entry = &case.entry;
+    if !case.baseline.has("homeMDB") {
+        return "it was a mail user before the migration".into();
+    }
     if entry.is_true("msExchHideFromAddressLists") {
         return "hidden from address lists".into();
     }
     if entry.number("msExchUMEnabledFlags").unwrap_or_default() & 1 == 1 {
         return "enabled for Unified Messaging".into();
+    }
+    if entry.number("msExchRecipientTypeDetails") == Some(2) {
+        return "a linked mailbox: its account is in another forest".into();
+    }
+    if !entry.has("mailNickname") {
+        return "no alias, so its Exchange attributes are not synchronized".into();
+    }
+    if let Some(target) = case.baseline.text("targetAddress") {
+        return format!("forwarded to {target} before the migration");
+    }
+    if case.world.company.earlier_batch.contains(case.address()) {
+        return format!("in the batch {} of an earlier try", super::beforehand::EARLIER_BATCH);
+    }
+    let domains = &case.world.tenant.domains;
+    for proxy in entry.texts("proxyAddresses").iter().map(|p| Proxy::parse(p)).filter(|p| p.kind == "smtp") {
+        let domain = domain_of(&proxy.address);
+        if domain != case.world.tenant.initial_domain && !domains.contains_key(&domain) {
+            return format!("{} is of a domain that the tenant does not have", proxy.address);
+        }
     }
     for proxy in entry.texts("proxyAddresses").iter().map(|p| Proxy::parse(p)).filter(|p| p.kind == "smtp") {
         if case.world.index.old.get(&proxy.address.to_lowercase()).is_some_and(|h| h.len() > 1) {

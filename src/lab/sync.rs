@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::index::{cloud_user, place_of, smtp_keys};
 use super::world::{AdObject, CloudUser, Due, Recipient, after};
-use super::{World, company, index, mail, tenancy};
+use super::{World, company, incidents, index, mail, tenancy};
 use crate::wire::attributes::{Entry, Proxy, address_key, domain_of, primary_smtp};
 use crate::wire::guid::{Guid, anchor};
 
@@ -30,7 +30,9 @@ pub fn anchor_of(object: &AdObject) -> String {
 
 /// One cycle of the schedule; the next follows by itself.
 pub fn cycle(world: &mut World) {
-    run(world);
+    if !incidents::synchronization_stands(world) {
+        run(world);
+    }
     let next = after(world.now, CYCLE);
     world.later(next, "synchronization", Due::Sync);
 }
@@ -90,7 +92,9 @@ pub fn forward(world: &mut World, id: Guid) {
 /// Brings one directory object (`dn_key`) to the tenant.
 pub fn object(world: &mut World, key: &str) {
     let Some(ad) = world.directory.get(key) else { return };
-    if !in_scope(&ad.entry) {
+    let filtered =
+        |(name, value): &(String, String)| ad.entry.text(name).is_some_and(|v| v.eq_ignore_ascii_case(value));
+    if !in_scope(&ad.entry) || world.company.filter.as_ref().is_some_and(filtered) {
         return;
     }
     let image = Image::of(ad);
@@ -177,7 +181,8 @@ struct Image {
 impl Image {
     fn of(ad: &AdObject) -> Image {
         let entry = &ad.entry;
-        let alias = entry.text("mailNickname").unwrap_or_default();
+        // Blanks are no part of an address, and the cloud leaves them out of an alias.
+        let alias = entry.text("mailNickname").unwrap_or_default().replace(' ', "");
         let mut shadow = entry.texts("proxyAddresses");
         shadow.sort();
         let exchange = !alias.is_empty();
@@ -255,17 +260,30 @@ fn create(world: &mut World, image: &Image) -> Guid {
 fn update(world: &mut World, id: Guid, image: &Image) {
     let upn = upn_for(world, id, &image.upn);
     let now = world.now;
+    let sticky = world.settings.is("stale_external_address", "yes");
+    let freezes = world.settings.is("other_guid_synced", "freezes");
     let Some(user) = world.tenant.users.get_mut(&id) else { return };
     user.immutable_id = image.anchor.clone();
     user.upn = upn;
     user.display_name = image.display.clone();
+    user.enabled = image.enabled;
+    user.synced = now;
+    // The other world of the doubt: a GUID that isn't the mailbox's is a validation
+    // error, and nothing of the object but its addresses, which the directory of the
+    // cloud computes, arrives any more.
+    let own = match &user.recipient {
+        Recipient::Mailbox(mailbox) | Recipient::Disconnected { mailbox, .. } => Some(mailbox.guid),
+        _ => None,
+    };
+    if freezes && own.is_some() && image.guid.is_some() && image.guid != own {
+        user.synced_proxies = image.shadow.clone();
+        return compute(world, id);
+    }
     if !image.alias.is_empty() {
         user.alias = image.alias.clone();
     }
     user.hidden = image.hidden;
-    user.enabled = image.enabled;
     user.synced_guid = image.guid;
-    user.synced = now;
     let readdressed = address_set(&user.synced_proxies) != address_set(&image.shadow);
     user.synced_proxies = image.shadow.clone();
     match &image.target {
@@ -274,7 +292,7 @@ fn update(world: &mut World, id: Guid, image: &Image) {
             user.synced_target = Some(target.clone());
         }
         // KB4456110: cleared alone, the old value stays until an address changes.
-        None if user.synced_target.is_some() && !readdressed => {}
+        None if sticky && user.synced_target.is_some() && !readdressed => {}
         None => {
             user.external = primary_smtp(&image.shadow).unwrap_or_default();
             user.synced_target = None;

@@ -49,7 +49,9 @@ pub fn tenant(world: &mut World) {
             verified: false,
             verification: format!("MS=ms{digits:08}"),
             mx_host,
-            domain_type: "Authoritative".into(),
+            // As long as people are left who are unknown to the cloud, their mail
+            // must be handed on (who-delivers-what, rows 6 and 28).
+            domain_type: "InternalRelay".into(),
         };
         world.tenant.domains.insert(domain.clone(), entry);
     }
@@ -66,6 +68,7 @@ pub fn tenant(world: &mut World) {
             domains: domains.clone(),
             smart_hosts: Vec::new(),
             enabled: true,
+            ..Connector::default()
         },
         Connector {
             name: "To on-premises".into(),
@@ -74,6 +77,7 @@ pub fn tenant(world: &mut World) {
             domains,
             smart_hosts: vec![world.company.mail_host.clone()],
             enabled: true,
+            ..Connector::default()
         },
     ];
     let address = format!("admin@{}", world.tenant.initial_domain);
@@ -88,6 +92,7 @@ pub fn tenant(world: &mut World) {
         items_total: 12,
         filled: Some(world.began),
         kind: "UserMailbox".into(),
+        both: false,
     });
     world.seats_taken.insert(ENTERPRISEPACK, 1);
     enter(world, user);
@@ -139,6 +144,8 @@ pub fn blank(world: &World, purpose: &str, address: &str) -> CloudUser {
         synced_target: None,
         synced_proxies: Vec::new(),
         external: String::new(),
+        created: world.now,
+        purged: false,
     }
 }
 

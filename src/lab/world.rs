@@ -13,8 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 pub use super::history::{History, Slots};
+use super::incidents::Incidents;
 use super::index::Index;
 use super::post::Post;
+use super::settings::Settings;
+use super::transport::{Door, Transport};
+use super::work::Office;
 use crate::wire::attributes::Entry;
 use crate::wire::dns::RecordSet;
 use crate::wire::guid::Guid;
@@ -31,6 +35,8 @@ pub struct World {
     pub began: Timestamp,
     /// How much trouble there is.
     pub faults: Faults,
+    /// How the doubts of the published facts are settled here.
+    pub settings: Settings,
     /// What the lab has invented, of how many facts.
     pub invented: (u64, u64),
     /// What will happen.
@@ -69,6 +75,8 @@ pub struct World {
     pub index: Index,
     /// Probe messages, kept small.
     pub post: Post,
+    /// People at work.
+    pub office: Office,
     /// Directory objects (`dn_key`) that the next synchronization looks at.
     pub dirty: BTreeSet<String>,
     /// Custom domains that were verified when the addresses were last computed.
@@ -121,6 +129,57 @@ pub struct Company {
     pub fates: BTreeMap<String, Fate>,
     /// Usage locations that a company file gives (empty: none), by `dn_key`.
     pub locations: BTreeMap<String, String>,
+    /// What the tenant has of people before anything happens, by address in
+    /// lower case.
+    pub beforehand: BTreeMap<String, Beforehand>,
+    /// Attribute and value that keep an object out of synchronization.
+    pub filter: Option<(String, String)>,
+    /// Most sessions that the old server allows at a time.
+    pub sessions: Option<u64>,
+    /// Items of a mailbox that can't be copied, by address in lower case.
+    pub unreadable: BTreeMap<String, u64>,
+    /// X.500 names of a former life that nobody kept, by address in lower case.
+    pub former: BTreeMap<String, String>,
+    /// Who is in a batch of an earlier try.
+    pub earlier_batch: BTreeSet<String>,
+    /// What happens at a time of its own.
+    pub incidents: Incidents,
+    /// Domains outside that publish p=reject.
+    pub strict_senders: Vec<String>,
+    /// Senders outside whose messages are larger than the old connector allows.
+    pub large_senders: Vec<String>,
+    /// The old gateway refuses own-domain senders from outside.
+    pub refuses_own_domain: bool,
+    /// Domain of which there is a forgotten copy of the zone inside.
+    pub inside_zone: Option<String>,
+    /// Devices that send to the old server by its address.
+    pub devices: Vec<String>,
+    /// What is untidy: name of the mess → whom it concerns.
+    pub messes: BTreeMap<String, Vec<String>>,
+    /// How mail is set up, beyond the directory.
+    pub transport: Transport,
+}
+
+/// What the tenant has of a person before anything happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beforehand {
+    /// A licence, and no mailbox as long as the Exchange GUID is synchronized.
+    Licensed,
+    /// A licence and a mailbox of its own.
+    Mailbox,
+}
+
+/// A user in the tenant's recycle bin.
+#[derive(Clone, Debug)]
+pub struct DeletedUser {
+    /// Object id.
+    pub id: Guid,
+    /// userPrincipalName before the deletion.
+    pub upn: String,
+    /// displayName.
+    pub name: String,
+    /// When it was deleted.
+    pub deleted: Timestamp,
 }
 
 /// A right on somebody's mailbox.
@@ -141,6 +200,8 @@ pub enum Fate {
     CopyFails(String),
     /// Nothing is provisioned; the text is the service's.
     ProvisioningFails(String),
+    /// The mailbox is made, but TargetAddress can't be written.
+    TargetDenied(String),
 }
 
 /// One object of Active Directory.
@@ -181,12 +242,16 @@ pub struct Tenant {
     pub endpoints: BTreeMap<String, Endpoint>,
     /// Connectors.
     pub connectors: Vec<Connector>,
+    /// What the tenant does with mail at its door.
+    pub door: Door,
     /// When the last synchronization cycle ended.
     pub last_sync: Timestamp,
     /// Bearer tokens in force: token → (resource host, expires).
     pub tokens: BTreeMap<String, (String, Timestamp)>,
     /// Batch names that are still taken after a removal, and until when.
     pub removed_names: BTreeMap<String, Timestamp>,
+    /// Users in the recycle bin.
+    pub deleted: Vec<DeletedUser>,
 }
 
 /// A domain of the tenant.
@@ -247,6 +312,10 @@ pub struct CloudUser {
     /// External address that a mail user of this object has or would have,
     /// without a prefix (KB4456110).
     pub external: String,
+    /// When the user was made.
+    pub created: Timestamp,
+    /// A mailbox of this user was purged.
+    pub purged: bool,
 }
 
 /// What a cloud user is to Exchange Online.
@@ -288,6 +357,8 @@ pub struct Mailbox {
     pub filled: Option<Timestamp>,
     /// `UserMailbox`, `SharedMailbox`, `RoomMailbox`.
     pub kind: String,
+    /// DeliverToMailboxAndForward: a copy of what is forwarded stays.
+    pub both: bool,
 }
 
 /// A licence product.
@@ -367,7 +438,7 @@ pub struct MigrationRow {
 }
 
 /// A connector of the tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Connector {
     /// Name.
     pub name: String,
@@ -381,6 +452,12 @@ pub struct Connector {
     pub smart_hosts: Vec<String>,
     /// In force.
     pub enabled: bool,
+    /// Hosts that an inbound one is for, by name; none for any.
+    pub hosts: Vec<String>,
+    /// TreatMessagesAsInternal (inbound).
+    pub treat_as_internal: bool,
+    /// Never sends without TLS 1.2 (outbound).
+    pub demands_tls: bool,
 }
 
 /// An authoritative zone.
@@ -467,6 +544,10 @@ pub enum Due {
     BatchGone(String),
     /// A batch may have been idle for so long that the service stops it.
     BatchIdle(String),
+    /// The help desk edits somebody.
+    Helpdesk,
+    /// Half a working day of everybody.
+    Work,
 }
 
 /// A moment some seconds after another; the end of time if there is none.

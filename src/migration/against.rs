@@ -39,6 +39,8 @@ pub struct OnPremises {
     pub type_details: Option<i64>,
     /// targetAddress, as written.
     pub target_address: Option<String>,
+    /// legacyExchangeDN; empty if there is none.
+    pub legacy_dn: String,
     /// The account may sign in.
     pub enabled: bool,
     /// Belongs to the system, not to a person.
@@ -60,6 +62,7 @@ impl OnPremises {
             target_address: entry.text("targetAddress").filter(|t| !t.is_empty()),
             enabled: entry.number("userAccountControl").is_none_or(|f| f & ACCOUNT_DISABLED == 0),
             system: is_system(entry),
+            legacy_dn: entry.text("legacyExchangeDN").unwrap_or_default(),
             proxies,
         }
     }
@@ -112,6 +115,8 @@ pub struct Aside {
 pub struct Checked {
     /// Every reason, in list order; a row may have several.
     pub aside: Vec<Aside>,
+    /// What is worth a warning and sets nobody aside, in list order.
+    pub warned: Vec<Aside>,
     /// Addresses of rows that were converted before; nothing is left to do.
     pub done: Vec<String>,
 }
@@ -158,6 +163,10 @@ pub const FORWARDED: &str = "SP213";
 pub const LINKED_MAILBOX: &str = "SP214";
 /// No mailNickname.
 pub const NO_ALIAS: &str = "SP215";
+/// Two mailboxes: one on each side.
+pub const SECOND_MAILBOX: &str = "SP216";
+/// Converted without its X.500 name.
+pub const NO_X500: &str = "SP217";
 
 const KNOW: &str = "Microsoft, What you need to know about a staged migration";
 const ERRORS: &str = "Microsoft, errors of staged migrations";
@@ -298,6 +307,28 @@ pub const LIST_RULES: &[Rule] = &[
         "Microsoft, default rules of directory synchronization",
         b"mailNickname is empty"
     ),
+    Rule {
+        severity: Severity::Warning,
+        ..against!(
+            SECOND_MAILBOX,
+            "the person has one mailbox",
+            "a licence was given before the Exchange GUID was synchronized",
+            "ask the person what the cloud mailbox holds; taking its licence away makes it a mail user again",
+            KNOW,
+            b"the cloud has a licensed mailbox that no batch has made"
+        )
+    },
+    Rule {
+        severity: Severity::Warning,
+        ..against!(
+            NO_X500,
+            "a converted object has kept its X.500 name",
+            "it was converted by hand",
+            "convert_to_mail_user of these mailboxes adds what is missing",
+            KNOW,
+            b"a mail user without x500: of its legacyExchangeDN"
+        )
+    },
 ];
 
 /// Checks every row. `in_batches` leads from an address to the batch that holds
@@ -317,7 +348,7 @@ pub fn check(
     let mut checked = Checked::default();
     for row in list.iter() {
         let key = row.key();
-        let mut judge = Judge { address: row.address(), aside: Vec::new() };
+        let mut judge = Judge { address: row.address(), aside: Vec::new(), warned: Vec::new() };
         let mine = holders.get(&key).map_or(&[][..], Vec::as_slice);
         let person = pick(mine.iter().filter_map(|i| on_premises.get(*i)), &key);
         let cloud: Vec<&InCloud> =
@@ -336,6 +367,7 @@ pub fn check(
             }
         };
         if done {
+            checked.warned.append(&mut judge.warned);
             checked.done.push(row.address().to_owned());
             continue;
         }
@@ -347,6 +379,7 @@ pub fn check(
             judge.say(OTHER_BATCH, format!("the mailbox is in the batch {batch} already"));
         }
         checked.aside.append(&mut judge.aside);
+        checked.warned.append(&mut judge.warned);
     }
     mark_everybody(list.len(), &mut checked.aside);
     checked
@@ -379,11 +412,17 @@ fn holders_of_cloud(in_cloud: &[InCloud]) -> BTreeMap<String, Vec<usize>> {
 struct Judge<'a> {
     address: &'a str,
     aside: Vec<Aside>,
+    warned: Vec<Aside>,
 }
 
 impl Judge<'_> {
     fn has(&self, id: &str) -> bool {
         self.aside.iter().any(|a| a.rule == id)
+    }
+
+    fn warn(&mut self, id: &'static str, reason: String) {
+        let remedy = rule(id).map_or("", |r| r.remedy).to_owned();
+        self.warned.push(Aside { address: self.address.to_owned(), rule: id, reason, remedy, everybody: false });
     }
 
     fn say(&mut self, id: &'static str, reason: String) {
@@ -399,6 +438,11 @@ impl Judge<'_> {
         });
         if !person.has_mailbox {
             if leads_to_cloud && cloud.iter().any(|c| c.is_mailbox()) {
+                let own = format!("x500:{}", person.legacy_dn.to_lowercase());
+                if !person.legacy_dn.is_empty() && !person.proxies.iter().any(|p| p.to_lowercase() == own) {
+                    let text = "it was converted without its X.500 name: replies to old mail come back";
+                    self.warn(NO_X500, text.to_owned());
+                }
                 return true;
             }
             let text = if leads_to_cloud {
@@ -480,8 +524,12 @@ impl Judge<'_> {
                     || p.proxies.iter().any(|x| x.to_ascii_lowercase().starts_with("x500:/o=exchangelabs"))
             });
             if first.licensed && !traces {
-                let text = "the cloud has a mailbox for the person that no batch has made";
-                self.say(WRONG_RECIPIENT, text.to_owned());
+                // The service takes a mailbox that is there (documented after an
+                // earlier try; otherwise unconfirmed), and a row that it refuses
+                // can be given back. Left alone, the person would have two for good.
+                let text =
+                    "the cloud has a mailbox for the person that no batch has made; the old one is copied into it";
+                self.warn(SECOND_MAILBOX, text.to_owned());
             }
         } else if kind.is_empty() {
             self.say(NOT_IN_CLOUD, format!("the user {} is no mail user yet", first.upn));

@@ -88,7 +88,18 @@ fn each_fault_sets_the_row_aside_by_its_own_rule() {
     assert_eq!(one(p(), &[InCloud { conflicts, ..user("ann") }]), [CONFLICT]);
     assert_eq!(one(p(), &[user("ann"), InCloud { id: "2".into(), ..user("ann") }]), [SHARED_ADDRESS]);
     let made = InCloud { recipient_type: "UserMailbox".into(), licensed: true, ..user("ann") };
-    assert_eq!(one(p(), &[made]), [WRONG_RECIPIENT]);
+    let list = Mailboxes::from_addresses(&["ann@contoso.test"]);
+    let checked = check(&list, &[p()], &[made], &BTreeMap::new(), &verified());
+    assert_eq!((checked.aside.len(), checked.warned[0].rule), (0, SECOND_MAILBOX));
+    let hand = OnPremises {
+        has_mailbox: false,
+        legacy_dn: "/o=A/cn=ann".into(),
+        target_address: Some("SMTP:ann@contoso.test".into()),
+        ..p()
+    };
+    let mailbox = InCloud { recipient_type: "UserMailbox".into(), licensed: true, ..user("ann") };
+    let checked = check(&list, &[hand], &[mailbox], &BTreeMap::new(), &verified());
+    assert_eq!((checked.done.len(), checked.warned[0].rule), (1, NO_X500));
 }
 
 #[test]

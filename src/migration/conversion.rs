@@ -15,6 +15,7 @@
 use std::collections::BTreeSet;
 
 use super::difference::{apply, spelling};
+use crate::base::plant::{self, Plant};
 use crate::wire::attributes::{Entry, Mod, POLICY_EXCLUSION, Proxy, address_key, domain_of};
 use crate::wire::guid::Guid;
 
@@ -188,11 +189,13 @@ pub fn convert(
     for (name, number) in type_numbers(entry, profile) {
         change.set_text(name, &number.to_string());
     }
+    change.spoil(Some(cloud));
     let already = !had_mailbox && change.mods.is_empty();
     // A target that stays is the guard of all that hangs on it: whoever takes it
     // away in the meantime refuses the whole, and nobody is converted into the
     // void. Taken and given back in the same request, it changes nothing.
     let unchanged = entry.text("targetAddress").filter(|old| *old == target);
+    let unchanged = unchanged.filter(|_| !plant::is(Plant::ModifyUnguarded) && !plant::is(Plant::TargetAtHome));
     if let Some(old) = unchanged.filter(|_| !change.mods.is_empty()) {
         let value = vec![old.into_bytes()];
         change.mods.push(Mod::Delete("targetAddress".into(), value.clone()));
@@ -233,6 +236,7 @@ pub fn release(entry: &Entry, cloud: Option<&CloudMailbox>) -> Result<Release, R
     change.remove_all("targetAddress");
     let address = cloud.filter(|c| !c.legacy_dn.is_empty()).map(|c| format!("x500:{}", c.legacy_dn));
     change.add_proxies(address.into_iter())?;
+    change.spoil(cloud);
     let already = change.mods.is_empty();
     let (mods, after) = change.finish();
     Ok(Release { mods, after, already })
@@ -393,12 +397,23 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// Puts the mistake in that a test has planted.
+    fn spoil(&mut self, _cloud: Option<&CloudMailbox>) {
+        #[cfg(test)]
+        {
+            self.mods = plants::spoil(self.entry, _cloud, std::mem::take(&mut self.mods));
+        }
+    }
+
     fn finish(self) -> (Vec<Mod>, Entry) {
         let after = apply(self.entry, &self.mods).expect("a change is made of what the object holds");
         (self.mods, after)
     }
 }
 
+#[cfg(test)]
+#[path = "conversion_plants.rs"]
+mod plants;
 #[cfg(test)]
 #[path = "conversion_tests.rs"]
 mod tests;

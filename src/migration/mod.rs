@@ -11,6 +11,7 @@ pub mod against;
 pub mod conversion;
 pub mod difference;
 pub mod errors;
+pub mod guards;
 pub mod kind;
 pub mod licences;
 pub mod list;

@@ -108,11 +108,14 @@ pub struct Waits {
     pub wave_hours: u32,
     /// Minutes that a domain may take to be verified after its record stands.
     pub domain_minutes: u32,
+    /// Days between the end of a copy and the conversion, at most: what is done
+    /// in the old mailbox meanwhile is lost.
+    pub conversion_days: u32,
 }
 
 impl Default for Waits {
     fn default() -> Self {
-        Waits { mx_hours: 72, sync_minutes: 180, wave_hours: 336, domain_minutes: 60 }
+        Waits { mx_hours: 72, sync_minutes: 180, wave_hours: 336, domain_minutes: 60, conversion_days: 4 }
     }
 }
 
@@ -209,6 +212,10 @@ impl Project {
             let message = format!("a wave can't hold {} mailboxes", self.waves.at_most);
             return wrong("at_most", message, "write a number from 1 to 2000; 100 is a good size");
         }
+        if !(1..=60).contains(&self.waits.conversion_days) {
+            let message = format!("a conversion can't be due within {} days", self.waits.conversion_days);
+            return wrong("conversion_days", message, "write a number from 1 to 60; every day of it loses work");
+        }
         if !(1..=100).contains(&self.endpoint.at_once) {
             let message = format!("an endpoint can't copy {} mailboxes at once", self.endpoint.at_once);
             return wrong("at_once", message, "write a number from 1 to 100");
@@ -272,7 +279,8 @@ pub fn template(name: &str, list: &str, domains: &[String], source: &str) -> Str
          at_most = 100\n\
          \n\
          [waits]\n\
-         mx_hours = 72             # between the mail switch and the end of the batches\n",
+         mx_hours = 72             # between the mail switch and the end of the batches\n\
+         conversion_days = 4       # between the end of a copy and the conversion, at most\n",
         quote(name),
         quote(list),
         domains.join(", "),
@@ -294,7 +302,7 @@ mod tests {
         assert_eq!(project.name, "Contoso \"AG\"");
         assert_eq!(project.domains, ["contoso.com", "fabrikam.com"]);
         assert_eq!((project.kind(), project.waits.mx_hours, project.endpoint.at_once), (Some(Kind::Staged), 72, 20));
-        assert_eq!((project.waves.pilot, project.waves.at_most), (5, 100));
+        assert_eq!((project.waves.pilot, project.waves.at_most, project.waits.conversion_days), (5, 100, 4));
         let again = toml::to_string(&project).ok().and_then(|t| Project::parse(&t).ok());
         assert_eq!(again, Some(project));
     }
@@ -316,6 +324,7 @@ mod tests {
             ("\"DE\"", "\"Germany\"", 8),
             ("at_most = 100", "at_most = 5000", 20),
             ("at_once = 20", "at_once = 0", 13),
+            ("conversion_days = 4", "conversion_days = 0", 24),
             ("\"fabrikam.com\"", "\"fabrikam\"", 5),
         ] {
             let error = Project::parse(&text().replace(from, to)).expect_err(to);

@@ -141,7 +141,10 @@ impl Reader<'_> {
         while let Some(blank) = records.next_if(Record::is_blank) {
             self.blank(&blank);
         }
-        let header = records.peek()?.clone();
+        let Some(header) = records.peek().cloned() else {
+            self.whole(rules::EMPTY_FILE, "the file holds nothing but blank rows");
+            return None;
+        };
         let columns = self.header(&header)?;
         if !self.has(rules::NO_HEADER) {
             records.next();

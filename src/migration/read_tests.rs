@@ -126,6 +126,13 @@ fn what_cannot_be_seen_is_named_by_its_number() {
     assert_eq!(address_fault("ü@x.y").as_deref(), Some("`ü` is not ASCII"));
 }
 
+#[test]
+fn a_file_of_blank_rows_is_refused_with_its_reason() {
+    let (list, findings) = read_with_warnings("list.csv", b",\n,,\n");
+    assert!(list.is_none());
+    assert!(findings.iter().any(|f| f.rule == rules::EMPTY_FILE && f.severity == Severity::Error), "{findings:?}");
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_stumble(bytes in proptest::collection::vec(any::<u8>(), 0..200), head in any::<bool>()) {

@@ -8,6 +8,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::base::plant::{self, Plant};
 use crate::wire::dns::{absolute, relative};
 
 /// DNS lookups that one SPF record may cause (RFC 7208, 4.6.4).
@@ -60,6 +61,9 @@ pub fn wanted(domain: &str, records: &[Value]) -> Wanted {
             }
             _ => {}
         }
+    }
+    if plant::is(Plant::MxGuessed) {
+        wanted.mx = vec![format!("0 {}.mail.protection.outlook.com.", wanted.domain.replace('.', "-"))];
     }
     wanted.mx.sort();
     wanted.mx.dedup();

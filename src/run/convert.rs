@@ -7,27 +7,35 @@
 //! in sets and writes one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::gate::{self, Change, Observed, Outcome, Repeat, Verdict, WayBack};
+use super::guards::{self, Force};
 use super::narrate::What;
 use super::recipients::{self, ATTRIBUTES, image};
 use super::report::plural;
 use super::session::{Session, Step};
 use super::synchronize::cycle_after;
-use super::{batches, licences, waiting};
-use crate::base::{Failure, Kind, Result};
+use super::{batches, kinds, licences, waiting};
+use crate::base::plant::{self, Plant};
+use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::conversion::{self, CloudMailbox, Profile, Refusal};
+use crate::migration::guards::{self as rules, Objection};
 use crate::migration::list::Mailboxes;
 use crate::wire::attributes::{Entry, Mod, Proxy, address_key};
 use crate::wire::autodiscover::Answer;
 
 /// LDAP modifies in flight; a domain controller takes them one by one anyway.
 const AT_ONCE: usize = 8;
+
+/// Replication inside a site takes seconds, between sites 15 minutes and more.
+const REPLICATION: SignedDuration = SignedDuration::from_mins(20);
+/// How often the old server is asked again.
+const ASK_AGAIN: usize = 3;
 
 /// What is done to the directory objects.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,9 +51,14 @@ struct Reshape {
     way: Way,
     addresses: Vec<String>,
     cloud: Arc<BTreeMap<String, CloudMailbox>>,
-    /// Whose copy is complete; looked at by a conversion only.
-    copied: BTreeSet<String>,
+    /// Whose copy is complete, and since when if anybody knows; looked at by a
+    /// conversion only.
+    copied: BTreeMap<String, Option<Timestamp>>,
     initial_domain: String,
+    /// Whether the guard may be passed.
+    force: Force,
+    /// Who passed it; the read-back asks no second time.
+    passed: Mutex<BTreeSet<String>>,
 }
 
 impl Reshape {
@@ -59,7 +72,7 @@ impl Reshape {
                     reason: "there is no cloud mailbox".into(),
                     remedy: "watch the batch to its end",
                 })?;
-                if entry.has("homeMDB") && !self.copied.contains(&address_key(address)) {
+                if entry.has("homeMDB") && !self.copied.contains_key(&address_key(address)) {
                     return Err(Refusal {
                         rule: "not_copied",
                         reason: "its copy is not complete, and what is missing in the cloud would be lost".into(),
@@ -74,6 +87,41 @@ impl Reshape {
                 Ok((plan.mods, plan.after))
             }
         }
+    }
+
+    /// What the guard says about a conversion that is due: what was done in the
+    /// old mailbox since its copy would be lost.
+    fn too_late(&self, session: &Session, address: &str, entry: &Entry) -> Option<Objection> {
+        let key = address_key(address);
+        // Whose mailbox is gone from the object has nothing left to lose.
+        if self.way != Way::Convert || !entry.has("homeMDB") {
+            return None;
+        }
+        let copied = self.copied.get(&key).copied().flatten()?;
+        if self.passed.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
+            return None;
+        }
+        rules::conversion(address, copied, session.now(), session.project().waits.conversion_days)
+    }
+
+    /// Passes by force whoever of a set would come too late; the rest of them
+    /// are refused one by one.
+    fn guard(&self, session: &Session, observed: &mut [Observed], late: Vec<Objection>) -> Result<()> {
+        if self.force.reason(session).is_some() {
+            guards::pass(session, &self.force, &late)?;
+            let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+            passed.extend(late.iter().map(|o| address_key(&o.target)));
+            return Ok(());
+        }
+        let by_target: BTreeMap<&str, &Objection> = late.iter().map(|o| (o.target.as_str(), o)).collect();
+        for one in observed {
+            if let Some(objection) = by_target.get(one.target.as_str()) {
+                let mut failure = guards::refusal(objection);
+                failure.message = format!("{} was left as it is: {}", one.target, failure.message);
+                one.verdict = Verdict::Refused(failure);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -104,7 +152,8 @@ impl Change for Reshape {
     }
     async fn observe(&self, session: &Session, targets: &[String]) -> Result<Vec<Observed>> {
         let entries = recipients::some(session, targets, ATTRIBUTES).await?;
-        Ok(targets
+        let mut late = Vec::new();
+        let mut observed: Vec<Observed> = targets
             .iter()
             .map(|target| {
                 let Some(entry) = entries.get(&address_key(target)) else {
@@ -116,7 +165,10 @@ impl Change for Reshape {
                 };
                 let verdict = match self.plan(target, entry) {
                     Ok((mods, _)) if mods.is_empty() => Verdict::Same,
-                    Ok((_, after)) => Verdict::Differs(image(&after)),
+                    Ok((_, after)) => {
+                        late.extend(self.too_late(session, target, entry));
+                        Verdict::Differs(image(&after))
+                    }
                     Err(refusal) => Verdict::Refused(
                         Failure::new(Kind::Conflict, format!("{target} was left as it is: {}", refusal.reason))
                             .during("ldap", self.operation())
@@ -126,7 +178,9 @@ impl Change for Reshape {
                 };
                 Observed { target: target.clone(), before: image(entry), verdict }
             })
-            .collect())
+            .collect();
+        self.guard(session, &mut observed, late)?;
+        Ok(observed)
     }
     async fn baseline(&self, session: &Session, targets: &[String]) -> Result<Vec<(String, Value)>> {
         let entries = recipients::some(session, targets, &["*"]).await?;
@@ -146,7 +200,13 @@ impl Change for Reshape {
     }
 }
 
-async fn reshape(session: &Session, way: Way, addresses: Vec<String>, step: &Step) -> Result<Vec<Outcome>> {
+async fn reshape(
+    session: &Session,
+    way: Way,
+    addresses: Vec<String>,
+    force: &Force,
+    step: &Step,
+) -> Result<Vec<Outcome>> {
     let cloud = match way {
         Way::Convert => recipients::mailboxes_of(session, &addresses).await?,
         // A mailbox that gave way already must not be found again.
@@ -154,38 +214,50 @@ async fn reshape(session: &Session, way: Way, addresses: Vec<String>, step: &Ste
     };
     // The service's word first; for a batch that is gone, what a watch has seen.
     let copied = match way {
-        Way::Release => BTreeSet::new(),
+        Way::Release => BTreeMap::new(),
         Way::Convert => {
-            let rows = batches::copied(session).await?;
-            let memory = session.memory();
-            let seen = memory.past.synced.iter().filter(|a| !rows.contains_key(*a)).cloned();
-            let mut copied: BTreeSet<String> = seen.collect();
-            copied.extend(rows.into_iter().filter_map(|(a, done)| done.then_some(a)));
-            copied
+            let rows = batches::everybody(session).await?;
+            let seen: Vec<String> =
+                session.memory().past.synced.iter().filter(|a| !rows.contains_key(*a)).cloned().collect();
+            let gone = seen.into_iter().map(|a| {
+                let when = guards::copied_at(session, &a, None, "");
+                (a, when)
+            });
+            let there = rows.iter().filter(|(_, row)| row.is_synced());
+            let there = there.map(|(a, row)| (a.clone(), guards::copied_at(session, a, row.synced_at, &row.batch)));
+            gone.chain(there).collect()
         }
     };
-    let change =
-        Reshape { way, addresses, cloud, copied, initial_domain: session.profile().tenant.initial_domain.clone() };
+    let change = Reshape {
+        way,
+        addresses,
+        cloud,
+        copied,
+        initial_domain: session.profile().tenant.initial_domain.clone(),
+        force: force.clone(),
+        passed: Mutex::default(),
+    };
     let tell = |done: usize, of: usize| step.progress(done, of, "mailboxes", "written");
     gate::pass(session, &change, Some(&tell)).await
 }
 
 /// Makes mail users of mailboxes that are wholly in the cloud. Who can't be
-/// converted stays as they are, with the reason.
+/// converted stays as they are, with the reason; so does, unless by force, whose
+/// copy is older than the guard `conversion-too-late` allows.
 ///
 /// # Errors
 /// Those of the gate; the directories can't be read.
-pub async fn convert(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Vec<Outcome>> {
+pub async fn convert(session: &Arc<Session>, mailboxes: &Mailboxes, force: &Force) -> Result<Vec<Outcome>> {
     if mailboxes.is_empty() {
         return Ok(Vec::new());
     }
+    // Before the directory forgets what they were: shared mailboxes and rooms arrived as users.
+    kinds::keep(session, &mailboxes.addresses()).await?;
     let step = session.step("convert_to_mail_user", plural(mailboxes.len(), "mailbox", "mailboxes"));
-    let outcomes = reshape(session, Way::Convert, mailboxes.addresses(), &step).await?;
+    let outcomes = reshape(session, Way::Convert, mailboxes.addresses(), force, &step).await?;
     let changed = outcomes.iter().filter(|o| o.changed).count();
     let refused: Vec<&Failure> = outcomes.iter().filter_map(|o| o.result.as_ref().err()).collect();
-    for failure in &refused {
-        session.note(What::Warned { text: failure.message.clone(), hint: failure.hint.clone().unwrap_or_default() });
-    }
+    warn_refused(session, &refused);
     prove_outside(session, &outcomes).await;
     let already = outcomes.len() - changed - refused.len();
     let mut parts = vec![format!("{changed} converted")];
@@ -197,6 +269,30 @@ pub async fn convert(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<Ve
     }
     step.end(parts.join(", "));
     Ok(outcomes)
+}
+
+/// Says who was left as they are. Those whom the guard holds back are one line,
+/// for a wave comes too late as a whole.
+fn warn_refused(session: &Session, refused: &[&Failure]) {
+    let by_guard = |f: &&Failure| f.operation.as_deref() == Some(rules::CONVERSION.name);
+    let late: Vec<&Failure> = refused.iter().copied().filter(by_guard).collect();
+    let warn = |text: String, failure: &Failure| {
+        session.note(What::Warned { text, hint: failure.hint.clone().unwrap_or_default() });
+    };
+    for failure in refused.iter().filter(|f| late.len() < 2 || !by_guard(f)) {
+        warn(failure.message.clone(), failure);
+    }
+    if let [first, _, ..] = late[..] {
+        let who: Vec<String> = late.iter().filter_map(|f| f.target.clone()).collect();
+        let text = format!(
+            "{} were left as they are by the guard `{}`: {}: {}",
+            plural(late.len(), "mailbox", "mailboxes"),
+            rules::CONVERSION.name,
+            rules::CONVERSION.title,
+            rules::names(&who)
+        );
+        warn(text, first);
+    }
 }
 
 /// Asks the old server's Autodiscover for one of those who were converted. It
@@ -212,7 +308,15 @@ async fn prove_outside(session: &Session, outcomes: &[Outcome]) {
         return;
     };
     let host = &session.profile().source.rpc_proxy;
-    let (message, hint) = match session.services().probes.autodiscover(host, address, None).await {
+    let mut answer = session.services().probes.autodiscover(host, address, None).await;
+    // The old server may ask a domain controller that hears of it later.
+    for _ in 0..ASK_AGAIN {
+        if !matches!(answer, Ok(Answer::Settings { .. })) || session.clock().sleep(REPLICATION).await.is_err() {
+            break;
+        }
+        answer = session.services().probes.autodiscover(host, address, None).await;
+    }
+    let (message, hint) = match answer {
         Ok(Answer::RedirectAddr(to)) if !to.eq_ignore_ascii_case(address) => return,
         Ok(Answer::RedirectAddr(_)) => (
             format!("Autodiscover on {host} sends {address} back to the same address"),
@@ -252,12 +356,12 @@ pub async fn release(
     mailboxes: &Mailboxes,
     reason: impl Fn(&str) -> Option<String>,
 ) -> Result<u64> {
-    if mailboxes.is_empty() {
+    if mailboxes.is_empty() || plant::is(Plant::ReleaseForgotten) {
         return Ok(0);
     }
     let step = session.step("release", plural(mailboxes.len(), "mailbox", "mailboxes"));
     let addresses = mailboxes.addresses();
-    let outcomes = reshape(session, Way::Release, addresses, &step).await?;
+    let outcomes = reshape(session, Way::Release, addresses, &Force::none(), &step).await?;
     // One that can't be given back holds nobody else up: the others' forwarding
     // is gone already, and only the rest of the way makes them whole.
     let mut stuck = None;
@@ -289,7 +393,7 @@ pub async fn release(
         // Also where nothing was written now: a run that was broken off may have
         // written it a moment ago, and the cloud doesn't know yet.
         if !cycle_after(session, taken_back).await? {
-            return Err(Failure::new(Kind::Timeout, "no synchronization has run for three hours")
+            return Err(Failure::new(Kind::Timeout, "no synchronization has run for a day")
                 .during("graph", "GET /organization")
                 .hint("start a cycle by hand, then run again: what was taken back stays taken back"));
         }
@@ -323,6 +427,9 @@ pub async fn release(
 /// mailbox's own X.500 name). A cycle may have read the directory just before
 /// the write and ended after it; what a person's object shows is the proof.
 async fn cloud_knows(session: &Session, people: &[String], mailboxes: &BTreeMap<String, CloudMailbox>) -> Result<()> {
+    if plant::is(Plant::ReleaseUnsynced) {
+        return Ok(());
+    }
     let (pause, patience) = (SignedDuration::from_mins(10), SignedDuration::from_hours(3));
     let known = recipients::until(session, pause, patience, || async {
         let users = recipients::users(session, people).await?;

@@ -33,6 +33,8 @@ pub enum Kind {
     Approval,
     /// A row is left where it is, and why.
     Left,
+    /// A guard is passed by force, and why.
+    Forced,
     /// The run ended.
     Ended,
 }
@@ -47,15 +49,25 @@ impl Kind {
             Kind::Outcome => "outcome",
             Kind::Approval => "approval",
             Kind::Left => "left",
+            Kind::Forced => "forced",
             Kind::Ended => "ended",
         }
     }
 
     /// The kind of a word.
     pub fn of_word(word: &str) -> Option<Kind> {
-        [Kind::Began, Kind::Baseline, Kind::Intent, Kind::Outcome, Kind::Approval, Kind::Left, Kind::Ended]
-            .into_iter()
-            .find(|k| k.word() == word)
+        [
+            Kind::Began,
+            Kind::Baseline,
+            Kind::Intent,
+            Kind::Outcome,
+            Kind::Approval,
+            Kind::Left,
+            Kind::Forced,
+            Kind::Ended,
+        ]
+        .into_iter()
+        .find(|k| k.word() == word)
     }
 }
 

@@ -13,6 +13,7 @@ use super::gate::{self, Change, Observed, Outcome, Repeat, Verdict, WayBack};
 use super::recipients::{self, CloudUser, Held};
 use super::report::{Report, plural};
 use super::session::Session;
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::errors;
 use crate::migration::licences::{self as rules, MailboxPlan, Person, Sku};
@@ -49,7 +50,8 @@ impl Product {
 
     /// Whether the mailbox plans work for somebody.
     fn works_for(&self, user: &CloudUser) -> bool {
-        user.licence(&self.sku).is_some_and(|held| !self.plans.iter().any(|p| held.off.contains(p)))
+        user.licence(&self.sku)
+            .is_some_and(|held| plant::is(Plant::PlansOff) || !self.plans.iter().any(|p| held.off.contains(p)))
     }
 }
 
@@ -148,7 +150,7 @@ impl Change for UserChange {
                             // what else was switched off stays off.
                             let mut off = switched_off(&one.before, &product.sku);
                             off.retain(|p| !product.plans.contains(p));
-                            if matches!(self.what, What::SwitchOff(_)) {
+                            if matches!(self.what, What::SwitchOff(_)) || plant::is(Plant::PlansOff) {
                                 off.extend(product.plans.iter().cloned());
                             }
                             let add = json!([{"skuId": product.sku, "disabledPlans": off}]);
@@ -303,6 +305,14 @@ pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usi
         step.end("everybody has one");
         return Ok(0);
     };
+    if plant::is(Plant::LicenceNever) {
+        return Ok(mailboxes.len());
+    }
+    if plant::is(Plant::LicenceLate) {
+        session.clock().sleep(jiff::SignedDuration::from_hours(31 * 24)).await?;
+    }
+    let another = if plant::is(Plant::LicenceOfAnother) { skus(session).await?.pop() } else { None };
+    let sku = another.unwrap_or(sku);
     for fault in &checked.aside {
         session.note(super::narrate::What::Warned {
             text: format!("{}: {}", fault.address, fault.reason),
@@ -328,6 +338,9 @@ pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usi
 
 /// Gives a usage location to those without, where the project names one.
 async fn locate(session: &Session, users: Vec<String>) -> Result<()> {
+    if plant::is(Plant::LocationMissing) {
+        return Ok(());
+    }
     if let Some(place) = session.project().usage_location.clone()
         && !users.is_empty()
     {
@@ -346,6 +359,9 @@ async fn locate(session: &Session, users: Vec<String>) -> Result<()> {
 /// # Errors
 /// Those of the gate.
 pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome>> {
+    if plant::is(Plant::MailboxKept) {
+        return Ok(Vec::new());
+    }
     let (found, skus) = session.clock().both(recipients::users(session, users), skus(session)).await?;
     // What holds no mailbox (a project plan, a telephone) is none of our business.
     let products: Vec<Product> = skus.iter().filter(|s| s.mailbox_plan().is_some()).map(Product::of).collect();

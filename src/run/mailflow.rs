@@ -8,11 +8,13 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::gate;
+use super::guards::{self, Force};
 use super::narrate::What;
 use super::recipients::{self, until};
 use super::report::{Report, plural};
 use super::session::Session;
 use super::zones::{SwapSets, Target, Wanted, agreed, ttl_of};
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::against::OnPremises;
 use crate::migration::routing;
@@ -75,8 +77,31 @@ pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> R
             "forwarded mail arrives as from a stranger: SPF of the old server decides, and RejectDirectSend would refuse it",
         );
     }
+    let (everybody, cloud) = clock.both(recipients::everybody(session), recipients::cloud(session)).await?;
+    let mut at_home: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for person in everybody.iter().map(OnPremises::of).filter(|p| p.has_mailbox && !p.system) {
+        at_home.entry(domain_of(&person.address)).or_default().push(person.address);
+    }
     for domain in domains {
-        let sample = sample_of(session, domain).await?;
+        let people = at_home.get(&domain.to_lowercase()).map_or(&[][..], Vec::as_slice);
+        let known = |a: &&String| cloud.person(a).is_some_and(|p| !p.facts.recipient_type.is_empty());
+        let unknown: Vec<&String> = people.iter().filter(|a| !known(a)).collect();
+        let relayed = accepted.rows.iter().any(|r| {
+            text_of(get(r, "DomainName")).eq_ignore_ascii_case(domain)
+                && text_of(get(r, "DomainType")).eq_ignore_ascii_case("InternalRelay")
+        });
+        if let Some(first) = unknown.first().filter(|_| !relayed) {
+            report.error(
+                domain,
+                format!(
+                    "{} of {domain} unknown to the cloud, {first} first: once MX points to the cloud, mail to them comes back (550 5.4.1)",
+                    plural(unknown.len(), "person is", "people are")
+                ),
+                "bring them into the scope of synchronization, or make the accepted domain an internal relay until everybody is there (Set-AcceptedDomain -DomainType InternalRelay)",
+            );
+        }
+        // Somebody whom both sides should know.
+        let sample = people.iter().filter(|a| known(a)).min().cloned();
         let old = session.profile().source.smtp.clone();
         probe(session, &mut report, &old, domain, sample.as_deref()).await;
         if let Some(host) = cloud_host(session, domain).await? {
@@ -136,23 +161,12 @@ async fn probe(session: &Session, report: &mut Report, host: &str, domain: &str,
     }
 }
 
-/// Somebody of a domain who has a mailbox on premises.
-async fn sample_of(session: &Session, domain: &str) -> Result<Option<String>> {
-    let all = recipients::everybody(session).await?;
-    Ok(all
-        .iter()
-        .map(OnPremises::of)
-        .filter(|p| p.has_mailbox && domain_of(&p.address) == domain.to_lowercase())
-        .map(|p| p.address)
-        .min())
-}
-
 async fn service_records(session: &Session, domain: &str) -> Result<Vec<serde_json::Value>> {
     session.services().graph.get_all(&format!("/domains/{}/serviceConfigurationRecords", percent(domain))).await
 }
 
 /// Where the tenant wants a domain's mail; asked, never built from the name.
-async fn cloud_host(session: &Session, domain: &str) -> Result<Option<String>> {
+pub(super) async fn cloud_host(session: &Session, domain: &str) -> Result<Option<String>> {
     let wanted = routing::wanted(domain, &service_records(session, domain).await?);
     Ok(wanted.mx.first().map(|value| relative(routing::mx_host(value))))
 }
@@ -161,12 +175,14 @@ async fn cloud_host(session: &Session, domain: &str) -> Result<Option<String>> {
 /// waits for the old one, swaps each set whole, waits until resolvers agree.
 ///
 /// # Errors
-/// `validation` for a domain behind a gateway; those of Graph, DNS and the gate.
-pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> {
+/// `conflict`: the guard `mx-before-settled` objects. `validation` for a domain
+/// behind a gateway; those of Graph, DNS and the gate.
+pub async fn set_mx(session: &Arc<Session>, domains: &[String], force: &Force) -> Result<bool> {
     let step = session.step("set_mx", domains.join(", "));
     let mut sets = Vec::new();
     let mut settled = Vec::new();
     let mut slowest = 0;
+    let domains = if plant::is(Plant::MxOfFirstDomain) { &domains[..1] } else { domains };
     for domain in domains {
         let wanted = routing::wanted(domain, &service_records(session, domain).await?);
         let found = session.services().dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
@@ -187,7 +203,9 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
         {
             slowest = slowest.max(ttl);
         }
-        sets.push((domain.clone(), switch.wanted));
+        let beside = if plant::is(Plant::MxAppended) { current } else { Vec::new() };
+        let values: Vec<String> = switch.wanted.into_iter().chain(beside).collect();
+        sets.push((domain.clone(), values));
     }
     // A run that was broken off after its change has not seen the resolvers agree.
     for (domain, values) in &settled {
@@ -197,6 +215,9 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
         step.end("leads to the cloud already");
         return Ok(false);
     }
+    // Before the time to live is lowered, which is a write too.
+    let due: Vec<&str> = sets.iter().map(|(domain, _)| domain.as_str()).collect();
+    guards::before_mx(session, &due, force).await?;
     if slowest > 0 {
         let lower = SwapSets {
             operation: "set_mx::lower_ttl",
@@ -210,7 +231,7 @@ pub async fn set_mx(session: &Arc<Session>, domains: &[String]) -> Result<bool> 
     // Also what a run that was broken off lowered: resolvers keep the old copy for
     // as long as it said, whoever waits.
     let longest = sets.iter().map(|(domain, _)| old_copies(session, domain)).max().unwrap_or(0).max(slowest);
-    if longest > 0 {
+    if longest > 0 && !plant::is(Plant::TtlUnwaited) {
         let wake = session.now() + SignedDuration::from_secs(i64::from(longest));
         session.note(What::Waiting { reason: "copies with the old time to live to run out".into(), until: wake });
         session.clock().sleep_until(wake).await?;
@@ -280,12 +301,16 @@ pub async fn verify(session: &Arc<Session>, domains: &[String]) -> Result<Report
     let people = recipients::everybody(session).await?;
     let facts: Vec<_> = people.iter().map(OnPremises::of).collect();
     let left: BTreeMap<String, String> = session.memory().left.clone();
+    let initial = &session.profile().tenant.initial_domain.to_lowercase();
     for domain in domains {
         let Some(host) = published_host(session, domain, &mut report).await? else { continue };
         let of_domain = |address: &str| domain_of(address) == domain.to_lowercase();
+        // Contacts have a target, too; who has moved has one in the tenant.
+        let to_tenant = |p: &&OnPremises| p.target_address.as_deref().is_some_and(|t| domain_of(t) == *initial);
         let moved = facts
             .iter()
-            .filter(|p| !p.has_mailbox && p.target_address.is_some() && of_domain(&p.address))
+            .filter(|p| !p.has_mailbox && of_domain(&p.address))
+            .filter(to_tenant)
             .map(|p| p.address.clone())
             .min();
         match moved {
@@ -383,10 +408,13 @@ async fn arrives(session: &Session, report: &mut Report, host: &str, domain: &st
 /// is replaced by the cloud's name.
 ///
 /// # Errors
-/// Those of DNS and the gate.
-pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String]) -> Result<bool> {
+/// `conflict`: the guard `autodiscover-before-moved` objects. Those of DNS and
+/// the gate.
+pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String], force: &Force) -> Result<bool> {
     let step = session.step("autodiscover::set", domains.join(", "));
-    let value = absolute(&session.profile().cloud.autodiscover);
+    let at_tenant = format!("autodiscover.{}", session.profile().tenant.initial_domain);
+    let name = if plant::is(Plant::AutodiscoverElsewhere) { &at_tenant } else { &session.profile().cloud.autodiscover };
+    let value = absolute(name);
     let swap = SwapSets {
         operation: "autodiscover::set",
         sets: domains
@@ -399,8 +427,17 @@ pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String]) -> Res
             .collect(),
     };
     let mut old = 0;
+    let mut due = Vec::new();
     for domain in domains {
-        old = old.max(ttl_of(session, &format!("autodiscover.{domain}"), RecordType::CNAME).await?.unwrap_or(0));
+        let name = format!("autodiscover.{domain}");
+        let found = session.services().dns.lookup(&name, RecordType::CNAME, Ask::Authority).await?;
+        old = old.max(found.as_ref().map_or(0, |s| s.ttl));
+        if found.is_none_or(|s| s.values != [value.clone()]) {
+            due.push(domain.as_str());
+        }
+    }
+    if !due.is_empty() {
+        guards::before_autodiscover(session, &due, force).await?;
     }
     let outcomes = gate::pass(session, &swap, None).await?;
     let changed = outcomes.iter().filter(|o| o.changed).count();

@@ -15,7 +15,9 @@ pub mod endpoints;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
+pub mod guards;
 pub mod journal;
+pub mod kinds;
 pub mod licences;
 pub mod mailflow;
 pub mod narrate;

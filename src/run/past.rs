@@ -27,8 +27,14 @@ pub struct Past {
     pub releasing: BTreeSet<String>,
     /// People whose release is complete: address → reason.
     pub released: BTreeMap<String, String>,
+    /// People whom a check or a release left where they are, and whom no later
+    /// batch took up: address → reason.
+    pub left: BTreeMap<String, String>,
     /// People whose copy was seen complete.
     pub synced: BTreeSet<String>,
+    /// When a watch saw the copy of a batch come to its end, by the batch's name
+    /// in lower case. One that found it at its end can't say.
+    pub copied: BTreeMap<String, Timestamp>,
     /// People whom we gave a product that they did not hold before.
     pub given: BTreeSet<String>,
     /// Messages that the old server took back: address and Message-ID.
@@ -58,6 +64,10 @@ impl Past {
             }
             _ => {}
         }
+        if event.kind == Kind::Left {
+            let reason = event.body["reason"].as_str().unwrap_or_default().to_owned();
+            self.left.insert(address_key(&event.target), reason);
+        }
         match (event.kind, event.operation.as_str()) {
             (Kind::Baseline, _) => {
                 self.baselines.insert(event.target.to_lowercase());
@@ -69,9 +79,11 @@ impl Past {
                     self.releasing.remove(key);
                     self.released.remove(key);
                     self.synced.remove(key);
+                    self.left.remove(key);
                 }
                 let name = event.target.to_lowercase();
                 self.removed.remove(&name);
+                self.copied.remove(&name);
                 self.started.remove(&name);
                 self.batches.insert(name, (event.target.clone(), rows));
             }
@@ -82,6 +94,9 @@ impl Past {
                 self.removed.insert(event.target.to_lowercase());
             }
             (Kind::Outcome, "watch") => {
+                if event.body["seen_to_end"] == true {
+                    self.copied.insert(event.target.to_lowercase(), event.time);
+                }
                 self.synced.extend(keys(&event.body["synced"]));
                 for failed in event.body["failed"].as_object().into_iter().flatten() {
                     self.synced.remove(&address_key(failed.0));
@@ -172,6 +187,20 @@ mod tests {
         assert_eq!(past.released["ann@contoso.test"], "corrupt");
         past.learn(&made("again"));
         assert!(past.released.is_empty() && past.releasing.is_empty() && past.removed.contains("wave-01"));
+        assert!(past.left.is_empty());
+        past.learn(&event(Kind::Left, "left", "Ann@contoso.test", json!({"reason": "no seat is free"})));
+        assert_eq!(past.left["ann@contoso.test"], "no seat is free");
+    }
+
+    #[test]
+    fn only_a_watch_that_saw_the_copy_end_says_when() {
+        let mut past = Past::default();
+        past.learn(&event(Kind::Outcome, "watch", "Wave-01", json!({"synced": ["a@b.test"]})));
+        assert!(past.copied.is_empty() && past.synced.contains("a@b.test"));
+        past.learn(&event(Kind::Outcome, "watch", "Wave-01", json!({"seen_to_end": true})));
+        assert_eq!(past.copied["wave-01"], jiff::Timestamp::UNIX_EPOCH);
+        past.learn(&event(Kind::Intent, "batch", "wave-01", json!({"planned": {"addresses": ["a@b.test"]}})));
+        assert!(past.copied.is_empty(), "it is another copy");
     }
 
     #[test]

@@ -111,10 +111,12 @@ async fn directory(session: &Session, report: &mut Report) {
             )
             .await?;
         let people = recipients::everybody(session).await?;
-        Ok::<_, crate::base::Failure>((root, servers, people))
+        let journal = "(&(objectClass=msExchMDB)(msExchMessageJournalRecipient=*))";
+        let stores = directory.search(&configuration, Scope::Subtree, journal, &["cn"]).await?;
+        Ok::<_, crate::base::Failure>((root, servers, people, stores))
     }
     .await;
-    let (root, servers, people) = match found {
+    let (root, servers, people, journalled) = match found {
         Ok(found) => found,
         Err(failure) => return report.failed("", "Active Directory", &failure),
     };
@@ -122,6 +124,14 @@ async fn directory(session: &Session, report: &mut Report) {
         report.fact("domain controller", host);
     }
     kind_of(session, report, &servers);
+    for store in &journalled {
+        let name = store.text("cn").unwrap_or_default();
+        report.warning(
+            &name,
+            format!("every message of the store {name} is journalled"),
+            "make a journal rule in the cloud before the mail switch: what goes there directly never passes the old store",
+        );
+    }
     let unified = people.iter().map(OnPremises::of).filter(|p| p.has_mailbox && p.um_enabled).count();
     if unified > 0 {
         report.warning(

@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::session::Session;
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::against::InCloud;
 use crate::migration::conversion::CloudMailbox;
@@ -64,7 +65,8 @@ const FILTER: usize = 100;
 pub async fn everybody(session: &Session) -> Result<Vec<Entry>> {
     let directory = &session.services().directory;
     let base = directory.base().await?;
-    let filter = "(&(objectCategory=person)(objectClass=user)(proxyAddresses=*))";
+    // Contacts and groups, too: one of them may hold a person's address.
+    let filter = "(proxyAddresses=*)";
     directory.search(&base, Scope::Subtree, filter, ATTRIBUTES).await
 }
 
@@ -194,7 +196,7 @@ const USER: &str = "id,userPrincipalName,displayName,mail,proxyAddresses,usageLo
 /// Those of Graph and Exchange.
 pub async fn cloud(session: &Session) -> Result<Cloud> {
     let services = session.services();
-    let path = format!("/users?$select={USER}&$top=999");
+    let path = format!("/users?$select={USER}&$top={}", plant::page(999));
     let recipients = services.exchange.invoke("Get-Recipient", vec![("ResultSize".into(), Param::from("Unlimited"))]);
     let (users, recipients) = session.clock().both(services.graph.get_all(&path), recipients).await?;
     let mut types: BTreeMap<String, String> = BTreeMap::new();
@@ -226,7 +228,8 @@ pub async fn ids(session: &Session, addresses: &[String]) -> Result<Vec<Option<S
     if found.iter().all(Option::is_some) {
         return Ok(found);
     }
-    let users = session.services().graph.get_all("/users?$select=id,userPrincipalName,proxyAddresses&$top=999").await?;
+    let path = format!("/users?$select=id,userPrincipalName,proxyAddresses&$top={}", plant::page(999));
+    let users = session.services().graph.get_all(&path).await?;
     remember_ids(session, users.iter().map(|u| person_of(u, |_| String::new())));
     Ok(known(session))
 }
@@ -292,7 +295,10 @@ fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser
             recipient_type: recipient_type(&id),
             id,
             upn: text("userPrincipalName"),
-            proxies: list("proxyAddresses").iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(),
+            proxies: match plant::is(Plant::PeopleBySignIn) {
+                true => vec![format!("smtp:{}", text("userPrincipalName"))],
+                false => list("proxyAddresses").iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(),
+            },
             licensed: !licences.is_empty(),
             usage_location: text("usageLocation"),
             conflicts: list("onPremisesProvisioningErrors")

@@ -10,13 +10,54 @@ use serde_json::{Value, json};
 use super::batches::{Batch, status_of};
 use super::domains::one;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
+use super::guards::{self, Force};
 use super::narrate::What;
 use super::session::Session;
 use super::{mailflow, recipients};
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::routing;
+use crate::migration::states::{BatchStatus, Legal, Verb};
 use crate::wire::attributes::{address_key, domain_of};
 use crate::wire::invoke::Param;
+
+/// The service removes no batch that runs; one that is removed by force is
+/// stopped first.
+struct StopBatch<'a>(&'a str);
+
+#[async_trait]
+impl Change for StopBatch<'_> {
+    fn operation(&self) -> &'static str {
+        "remove::stop"
+    }
+    fn repeat(&self) -> Repeat {
+        Repeat::Idempotent
+    }
+    fn way_back(&self) -> WayBack {
+        WayBack::Compensable("Start-MigrationBatch, as long as the batch is there")
+    }
+    fn targets(&self) -> Vec<String> {
+        vec![self.0.to_owned()]
+    }
+    fn settles_within(&self) -> i64 {
+        1800
+    }
+    async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
+        let status = status_of(session, self.0).await?;
+        let runs = status.as_deref().is_some_and(|s| !may_go(s));
+        let verdict = if runs { Verdict::Differs(json!({"status": "Stopped"})) } else { Verdict::Same };
+        Ok(vec![Observed { target: self.0.into(), before: json!({"status": status}), verdict }])
+    }
+    async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
+        let params = vec![("Identity".into(), Param::from(self.0)), ("Confirm".into(), Param::Bool(false))];
+        session.services().exchange.invoke("Stop-MigrationBatch", params).await.map(|_| ())
+    }
+}
+
+/// Whether the service takes a removal of a batch in this state.
+fn may_go(status: &str) -> bool {
+    matches!(BatchStatus::parse(status).allows(Verb::Remove), Legal::Yes | Legal::Already)
+}
 
 struct RemoveBatch<'a>(&'a str);
 
@@ -65,15 +106,27 @@ impl Change for RemoveBatch<'_> {
 /// since the MX change is over, and mail flow was proved.
 ///
 /// # Errors
-/// `conflict` naming the row or the condition that still holds it.
-pub async fn remove(session: &Arc<Session>, batch: &Batch) -> Result<bool> {
+/// `conflict` naming the guard `removal-while-copying`, the row or the condition
+/// that still holds it. By force the guard alone is passed: rows that are being
+/// copied count for nothing then, every other condition stays.
+pub async fn remove(session: &Arc<Session>, batch: &Batch, force: &Force) -> Result<bool> {
     let name = batch.name();
-    if batch.is_finished() && status_of(session, name).await?.is_none() {
+    let status = status_of(session, name).await?;
+    if plant::is(Plant::BatchKept) || batch.is_finished() && status.is_none() {
         return Ok(false);
     }
     let step = session.step("remove", name);
-    nothing_hangs_on(session, batch).await?;
+    let given_up = match status.as_deref() {
+        Some(status) if !status.eq_ignore_ascii_case("Removing") => {
+            guards::before_removal(session, name, status, force).await?
+        }
+        _ => BTreeSet::new(),
+    };
+    nothing_hangs_on(session, batch, &given_up).await?;
     wait_after_switch(session).await?;
+    if !given_up.is_empty() {
+        one(gate::pass(session, &StopBatch(name), None).await?)?;
+    }
     let outcome = one(gate::pass(session, &RemoveBatch(name), None).await?)?;
     let gone = recipients::until(session, SignedDuration::from_mins(5), SignedDuration::from_hours(6), || async {
         Ok(status_of(session, name).await?.is_none())
@@ -89,11 +142,12 @@ pub async fn remove(session: &Arc<Session>, batch: &Batch) -> Result<bool> {
     Ok(outcome.changed)
 }
 
-async fn nothing_hangs_on(session: &Session, batch: &Batch) -> Result<()> {
+async fn nothing_hangs_on(session: &Session, batch: &Batch, given_up: &BTreeSet<String>) -> Result<()> {
     let addresses = batch.mailboxes().addresses();
     let people = recipients::some(session, &addresses, &["proxyAddresses", "homeMDB", "targetAddress"]).await?;
     let between: Vec<String> = addresses
         .iter()
+        .filter(|a| !given_up.contains(&address_key(a)))
         .filter(|a| people.get(&address_key(a)).is_some_and(|e| e.has("homeMDB") && e.has("targetAddress")))
         .cloned()
         .collect();

@@ -2,10 +2,10 @@
 //! cancellation. Nothing is process-wide, so many tenants in one process are
 //! only a matter of more sessions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -36,6 +36,7 @@ pub struct Session {
     handle: Handle,
     steps: AtomicU64,
     writing: tokio::sync::watch::Sender<usize>,
+    force: OnceLock<String>,
     memory: Mutex<Memory>,
 }
 
@@ -49,10 +50,15 @@ pub struct Memory {
     pub ids: BTreeMap<String, String>,
     /// Cloud mailboxes as last read, by every SMTP address in lower case.
     pub mailboxes: Arc<BTreeMap<String, CloudMailbox>>,
+    /// Rows that a check of this run let go on, in lower case: what an earlier
+    /// run left them for is over.
+    pub going_on: BTreeSet<String>,
     /// What the service said about rows that failed: address → its words.
     pub failed_rows: BTreeMap<String, String>,
     /// What the journal says about earlier work, kept up to date.
     pub past: Past,
+    /// Whose kind and forwarding this run has seen to, by address in lower case.
+    pub kept: BTreeSet<String>,
     /// Effective writes so far.
     pub writes: u64,
     /// Facts kept by a primitive for a later one of the same run, by name.
@@ -104,6 +110,7 @@ impl Session {
             handle: parts.handle,
             steps: AtomicU64::new(0),
             writing: tokio::sync::watch::Sender::new(0),
+            force: OnceLock::new(),
             memory: Mutex::new(Memory::default()),
         })
     }
@@ -185,6 +192,18 @@ impl Session {
             *held = Cancel::new();
         }
         held.clone()
+    }
+
+    /// Passes every guard of the session with this reason; the first one given
+    /// stays. A rehearsal alone does this.
+    pub fn force_guards(&self, reason: &str) {
+        // One given before is in force already.
+        let _ = self.force.set(reason.to_owned());
+    }
+
+    /// The reason with which every guard is passed, if one was given.
+    pub fn forced(&self) -> Option<&str> {
+        self.force.get().map(String::as_str)
     }
 
     /// The journal.

@@ -4,6 +4,7 @@
 //! service overwrites TargetAddress itself, so nothing else remembers it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -11,9 +12,11 @@ use serde_json::{Value, json};
 use super::batches::{Batch, status_of};
 use super::domains::one;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
+use super::guards::{self, Force};
 use super::recipients;
 use super::report::plural;
 use super::session::Session;
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::list::Mailboxes;
 use crate::wire::attributes::address_key;
@@ -23,6 +26,25 @@ struct StartBatch<'a> {
     batch: &'a Batch,
     /// The failed rows once more, which a watch has seen.
     again: bool,
+    /// Whether the guard may be passed.
+    force: &'a Force,
+    /// The guard was asked; the read-back doesn't ask it again.
+    asked: AtomicBool,
+}
+
+impl StartBatch<'_> {
+    /// A start that is due, unless the guard holds it back.
+    async fn due(&self, session: &Session) -> Result<Verdict> {
+        if !self.asked.swap(true, Ordering::Relaxed) {
+            let name = self.batch.name();
+            if let Some(objection) = guards::before_start(session, name, self.batch.mailboxes()).await?
+                && let Err(refusal) = guards::pass(session, self.force, &[objection])
+            {
+                return if refusal.kind == Kind::Conflict { Ok(Verdict::Refused(refusal)) } else { Err(refusal) };
+            }
+        }
+        Ok(Verdict::Differs(json!({"status": "Syncing"})))
+    }
 }
 
 #[async_trait]
@@ -51,10 +73,12 @@ impl Change for StartBatch<'_> {
                 .hint("make it first: batch(name, mailboxes)")
         })?;
         let verdict = match status.to_ascii_lowercase().as_str() {
-            "created" | "stopped" => Verdict::Differs(json!({"status": "Syncing"})),
+            "created" | "stopped" => self.due(session).await?,
             // Only for rows that a watch of this run has seen failed: a script
             // that runs again must not start anew what ended long ago.
-            "failed" | "syncedwitherrors" if self.again => Verdict::Differs(json!({"status": "Syncing"})),
+            "failed" | "syncedwitherrors" if self.again || plant::is(Plant::ReleasesForgotten) => {
+                self.due(session).await?
+            }
             "stopping" | "removing" | "corrupted" => Verdict::Refused(
                 Failure::new(Kind::Conflict, format!("batch {name} can't be started while it is {status}"))
                     .during("exchange", "Start-MigrationBatch")
@@ -67,6 +91,9 @@ impl Change for StartBatch<'_> {
     }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         let params = vec![("Identity".into(), Param::from(self.batch.name()))];
+        if plant::is(Plant::StartedTwice) {
+            session.services().exchange.invoke("Start-MigrationBatch", params.clone()).await?;
+        }
         session.services().exchange.invoke("Start-MigrationBatch", params).await.map(|_| ())
     }
 }
@@ -75,8 +102,9 @@ impl Change for StartBatch<'_> {
 /// start the whole image of every mailbox goes into the journal.
 ///
 /// # Errors
-/// Those of the gate; `conflict` while the batch can't be started.
-pub async fn start(session: &Arc<Session>, batch: &Batch) -> Result<bool> {
+/// Those of the gate; `conflict` while the batch can't be started, or while the
+/// guard `start-before-licences` objects.
+pub async fn start(session: &Arc<Session>, batch: &Batch, force: &Force) -> Result<bool> {
     if batch.is_finished() {
         return Ok(false);
     }
@@ -96,12 +124,16 @@ pub async fn start(session: &Arc<Session>, batch: &Batch) -> Result<bool> {
     if !again {
         keep_images(session, batch.mailboxes()).await?;
     }
-    let outcome = one(gate::pass(session, &StartBatch { batch, again }, None).await?)?;
+    let outcome =
+        one(gate::pass(session, &StartBatch { batch, again, force, asked: AtomicBool::new(false) }, None).await?)?;
     step.end(if outcome.changed { "new mail goes to the cloud from now on" } else { "was started already" });
     Ok(outcome.changed)
 }
 
 fn a_release_began(session: &Session, batch: &Batch) -> bool {
+    if plant::is(Plant::ReleasesForgotten) {
+        return false;
+    }
     let memory = session.memory();
     batch
         .mailboxes()

@@ -11,12 +11,16 @@ use super::narrate::What;
 use super::recipients::{self, until};
 use super::report::{Report, plural};
 use super::session::Session;
+use crate::base::plant::{self, Plant};
 use crate::base::{Result, Timestamp};
 use crate::migration::list::Mailboxes;
 
 /// The scheduler runs every 30 minutes; two rounds and the way to Exchange
 /// Online, which is "usually under 30 minutes".
 const PATIENCE: SignedDuration = SignedDuration::from_hours(3);
+/// A schedule that stands still is somebody's to mend, and often is in the
+/// morning: a run waits that long for a cycle, and says so after [`PATIENCE`].
+const OVERNIGHT: SignedDuration = SignedDuration::from_hours(24);
 /// Longest time for the profile's command; by the system's clock, as it is a
 /// program of this machine.
 const COMMAND_LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -43,7 +47,7 @@ pub async fn synchronize(session: &Arc<Session>, list: &Mailboxes) -> Result<Rep
             .cloned()
             .collect();
         step.progress(addresses.len() - absent.len(), addresses.len(), "mailboxes", "known to the cloud");
-        let done = absent.is_empty();
+        let done = absent.is_empty() || plant::is(Plant::SyncNotAwaited);
         if !done && !told.swap(true, std::sync::atomic::Ordering::Relaxed) {
             session.note(What::Waiting {
                 reason: format!("the synchronization of {}", plural(absent.len(), "person", "people")),
@@ -139,7 +143,21 @@ fn finish(
 pub async fn cycle_after(session: &Session, since: Timestamp) -> Result<bool> {
     let mut ignored = Report::default();
     start_cycle(session, &mut ignored).await?;
-    until(session, PAUSE, PATIENCE, || async {
+    if plant::is(Plant::ReleaseUnsynced) {
+        return Ok(true);
+    }
+    let told = std::sync::atomic::AtomicBool::new(false);
+    let warn = session.now() + PATIENCE;
+    until(session, PAUSE, OVERNIGHT, || async {
+        if session.now() >= warn && !told.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            session.note(What::Warned {
+                text: format!("no synchronization has ended for {} hours", PATIENCE.as_hours()),
+                hint: format!(
+                    "look at the synchronization server (Start-ADSyncSyncCycle); the run waits {} hours in all",
+                    OVERNIGHT.as_hours()
+                ),
+            });
+        }
         let answer = session.services().graph.get("/organization?$select=id,onPremisesLastSyncDateTime").await?;
         let last = answer["value"][0]["onPremisesLastSyncDateTime"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
         Ok(last.is_some_and(|l| l > since))

@@ -65,6 +65,9 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
     if !checked.done.is_empty() {
         report.info("", format!("{} already", plural(checked.done.len(), "mailbox has moved", "mailboxes have moved")));
     }
+    for one in &checked.warned {
+        report.warning(&one.address, format!("{}: {}", one.address, one.reason), &one.remedy);
+    }
     let mut halfway: Vec<Aside> = Vec::new();
     let mut shared: BTreeMap<&str, Vec<Aside>> = BTreeMap::new();
     for fault in checked.aside {
@@ -108,6 +111,7 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
         }
     }
     let left = list.without(&aside);
+    session.memory().going_on.extend(left.iter().map(|row| row.key()));
     if left.is_empty() && !list.is_empty() {
         report.error("", "no mailbox of the list can go on", "mend the findings above, then run again");
     }

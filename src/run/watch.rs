@@ -11,8 +11,9 @@ use serde_json::json;
 use super::batches::{Batch, Row, State, batch_named, rows_of};
 use super::journal::Kind as EventKind;
 use super::narrate::What;
-use super::recipients;
+use super::report::plural;
 use super::session::Session;
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::wire::attributes::address_key;
 use crate::wire::invoke::{get, number_of, text_of};
@@ -24,18 +25,38 @@ pub struct Watch {
     pub deadline: SignedDuration,
     /// Time between two looks.
     pub every: SignedDuration,
+    /// Come back after so long with what is complete, though the batch isn't over.
+    pub pause: Option<SignedDuration>,
+    /// Ends when every row has its cloud mailbox or has failed; the copy goes on.
+    pub until_provisioned: bool,
 }
 
 impl Default for Watch {
     fn default() -> Self {
         // 90 % of mailboxes of up to 10 GB are through in a week; a row without
         // progress is not looked into before 8 hours (reference: throughput).
-        Watch { deadline: SignedDuration::from_hours(14 * 24), every: SignedDuration::from_mins(30) }
+        Watch {
+            deadline: SignedDuration::from_hours(14 * 24),
+            every: SignedDuration::from_mins(30),
+            pause: None,
+            until_provisioned: false,
+        }
+    }
+}
+
+impl Watch {
+    /// Until the mailboxes are made, a day at most: a row that takes longer must not
+    /// keep the others from their licences.
+    pub fn provisioned() -> Watch {
+        Watch { deadline: SignedDuration::from_hours(24), until_provisioned: true, ..Watch::default() }
     }
 }
 
 /// Watches a batch until its initial copy is over, and learns which rows are
-/// synced and which failed. A failed batch is an answer, not a failure.
+/// synced and which failed. A failed batch is an answer, not a failure. With a
+/// pause it comes back once the time is over and somebody's copy is complete who
+/// was not told of yet: what is done in an old mailbox after its copy is lost, so
+/// nobody should wait for the slowest of the wave.
 ///
 /// # Errors
 /// `timeout` at the deadline; those of Exchange.
@@ -46,8 +67,13 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     let name = batch.name();
     let step = session.step("watch", name);
     let deadline = session.now() + how.deadline;
-    session.note(What::Waiting { reason: format!("the copy of {name}"), until: deadline });
-    let (status, rows) = loop {
+    let reason = if how.until_provisioned { format!("the mailboxes of {name}") } else { format!("the copy of {name}") };
+    session.note(What::Waiting { reason, until: deadline });
+    let back = how.pause.map(|pause| session.now() + pause);
+    let known = batch.state().synced.len();
+    // Whoever finds a batch at its end doesn't know since when.
+    let mut seen_at_work = false;
+    let (status, rows, is_over) = loop {
         let found = batch_named(session, name).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("the batch {name} is gone"))
                 .during("exchange", "Get-MigrationBatch")
@@ -65,17 +91,30 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
                 // failure, and to release it would undo a copy that runs.
                 let rows = rows_of(session, name).await?;
                 if !rows.iter().any(Row::is_at_work) {
-                    break (status, rows);
+                    break (status, rows, true);
                 }
             }
-            "stopped" => break (status, rows_of(session, name).await?),
+            _ if plant::is(Plant::WatchEndsEarly) => break (status, rows_of(session, name).await?, true),
+            "stopped" => break (status, rows_of(session, name).await?, true),
             "corrupted" => {
                 return Err(Failure::new(Kind::Refused, format!("the batch {name} is corrupted"))
                     .during("exchange", "Get-MigrationBatch")
                     .on(name)
                     .hint("open a support request; its rows' state stands in both directories"));
             }
+            _ if how.until_provisioned => {
+                let rows = rows_of(session, name).await?;
+                if rows.iter().all(|r| r.has_mailbox || !r.is_at_work()) {
+                    break (status, rows, false);
+                }
+            }
             _ => {}
+        }
+        if how.until_provisioned && session.now() >= deadline {
+            break (status, rows_of(session, name).await?, false);
+        }
+        if back.is_some_and(|at| session.now() >= at) && done > known {
+            break (status, rows_of(session, name).await?, false);
         }
         if session.now() >= deadline {
             return Err(Failure::new(
@@ -86,18 +125,32 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
             .on(name)
             .hint("look at Get-MigrationUser for rows without progress, then run again: the watch goes on"));
         }
+        seen_at_work = true;
         session.clock().sleep(how.every).await?;
     };
-    let mailboxes = recipients::cloud_mailboxes(session).await?;
-    let mut state = State { status: status.clone(), ..State::default() };
+    let told = batch.state().synced.clone();
+    let mut state = State { status: status.clone(), is_over, ..State::default() };
     for row in &rows {
         let key = address_key(&row.address);
-        if mailboxes.contains_key(&key) {
+        if row.has_mailbox {
             state.provisioned.insert(key.clone());
         }
         if row.is_synced() {
+            if row.skipped > 0 && !told.contains(&key) {
+                session.note(What::Finding {
+                    severity: "warning".into(),
+                    target: row.address.clone(),
+                    message: format!(
+                        "{} of {} not copied: too large (over 150 MB) or broken",
+                        plural(usize::try_from(row.skipped).unwrap_or(usize::MAX), "item was", "items were"),
+                        row.address
+                    ),
+                    hint: "export them from the old mailbox before its store purges it (30 days after the conversion)"
+                        .into(),
+                });
+            }
             state.synced.insert(key);
-        } else {
+        } else if is_over || !row.is_at_work() {
             let why = if row.error.is_empty() { format!("the service says {}", row.status) } else { row.error.clone() };
             state.failed.insert(key, why);
         }
@@ -107,10 +160,20 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         EventKind::Outcome,
         "watch",
         name,
-        json!({"status": status, "synced": state.synced, "failed": state.failed, "provisioned": state.provisioned.len()}),
+        json!({"status": status, "synced": state.synced, "failed": state.failed, "provisioned": state.provisioned.len(), "seen_to_end": seen_at_work && is_over}),
     )?;
     session.memory().failed_rows.extend(state.failed.clone());
     *batch.state() = state;
-    step.end(if failed == 0 { format!("{synced} copied") } else { format!("{synced} copied, {failed} failed") });
+    if how.until_provisioned {
+        let made = batch.provisioned().len();
+        step.end(format!("{made} of {} have their cloud mailbox", rows.len()));
+        return Ok(());
+    }
+    let of = batch.mailboxes().len();
+    step.end(match (is_over, failed) {
+        (false, _) => format!("{synced} of {of} copied so far"),
+        (true, 0) => format!("{synced} copied"),
+        (true, _) => format!("{synced} copied, {failed} failed"),
+    });
     Ok(())
 }

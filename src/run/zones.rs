@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::gate::{Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients::until;
 use super::session::Session;
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::services::Swapped;
 use crate::services::dns::Ask;
@@ -81,6 +82,9 @@ fn wanted(target: &Target, found: Option<&RecordSet>) -> Option<RecordSet> {
         Wanted::TtlAtMost(most) => found.map(|set| RecordSet { ttl: set.ttl.min(*most), ..set.clone() }),
         Wanted::With(value) => {
             let mut values = found.map(|s| s.values.clone()).unwrap_or_default();
+            if plant::is(Plant::ProofReplacesTxt) {
+                values.clear();
+            }
             if !values.contains(value) {
                 values.push(value.clone());
             }
@@ -168,6 +172,14 @@ impl Change for SwapSets {
             expected: set_from(&observed.before["set"], set.kind),
             wanted: set_from(after, set.kind),
         });
+        if plant::is(Plant::MxDeletedFirst)
+            && let [swap] = swaps.as_mut_slice()
+            && swap.kind == RecordType::MX
+        {
+            let gone = Swap { wanted: None, ..swap.clone() };
+            dns.swap(&zone.name, &[gone]).await?;
+            swap.expected = None;
+        }
         match dns.swap(&zone.name, &swaps).await? {
             Swapped::Applied => Ok(()),
             Swapped::Stale => Err(Failure::new(
@@ -201,8 +213,11 @@ pub async fn ttl_of(session: &Session, name: &str, kind: RecordType) -> Result<O
     Ok(session.services().dns.lookup(name, kind, Ask::Authority).await?.map(|s| s.ttl))
 }
 
+/// Seconds for which some resolvers keep a copy, whatever the zone says.
+const STUBBORN: u32 = 900;
+
 /// Waits until every resolver of the profile shows the values; at most
-/// `at_most` seconds and five minutes.
+/// `at_most` seconds, or a quarter of an hour, and five minutes.
 ///
 /// # Errors
 /// `timeout` with the resolvers that still show something else.
@@ -211,7 +226,7 @@ pub async fn agreed(session: &Session, name: &str, kind: RecordType, values: &[S
     let sorted = RecordSet::new(name, kind, 0, values.to_vec()).values;
     let lagging = std::sync::Mutex::new(Vec::new());
     let pause = SignedDuration::from_secs(60);
-    let limit = SignedDuration::from_secs(i64::from(at_most) + 300);
+    let limit = SignedDuration::from_secs(i64::from(at_most.max(STUBBORN)) + 300);
     let done = until(session, pause, limit, || async {
         let mut behind = Vec::new();
         for resolver in &resolvers {

@@ -22,6 +22,7 @@ use super::ldap_codes::{explained, is_busy};
 use super::ldap_entry::{entry_of, next_range, shown, shown_mod, single_values};
 use super::retry::{Patience, in_doubt};
 use super::tap::Listener;
+use crate::base::plant::{self, Plant};
 use crate::base::{Clock, Failure, Kind, Result, Secret};
 use crate::wire::attributes::{Entry, Mod, result};
 use crate::wire::log::{Exchange, MASK};
@@ -31,7 +32,7 @@ const SERVICE: &str = "ldap";
 /// The control that asks for pages (RFC 2696).
 const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 /// The largest page that Active Directory gives.
-const PAGE: i32 = 1000;
+const PAGE: u32 = 1000;
 const SEARCH_LIMIT: Duration = Duration::from_secs(120);
 const MODIFY_LIMIT: Duration = Duration::from_secs(60);
 
@@ -181,7 +182,8 @@ impl Directory {
         let mut reconnected = false;
         loop {
             let mut ldap = self.connection().await.map_err(named)?;
-            let sent = ldap.with_timeout(MODIFY_LIMIT).modify(dn, changes.clone()).await;
+            let bare = if plant::is(Plant::NameUnescaped) { dn.replace('\\', "") } else { dn.to_owned() };
+            let sent = ldap.with_timeout(MODIFY_LIMIT).modify(&bare, changes.clone()).await;
             self.show(
                 "modify",
                 self.url(dn, "", "", ""),
@@ -215,7 +217,7 @@ impl Directory {
             |failure: Failure| failure.during(SERVICE, "search").on(if base.is_empty() { &self.0.host } else { base });
         let attrs: Vec<String> = attrs.iter().map(|a| (*a).to_owned()).collect();
         let url = self.url(base, &attrs.join(","), scope_word(scope), filter);
-        let asked = if paged { json!({"controls": [{"type": PAGED_RESULTS, "size": PAGE}]}) } else { Value::Null };
+        let asked = if paged { json!({"controls": [{"type": PAGED_RESULTS, "size": page()}]}) } else { Value::Null };
         let mut patience = Patience::new(format!("search {base} {filter}")).tries(4);
         loop {
             let ldap = match self.connection().await {
@@ -269,12 +271,15 @@ impl Directory {
     ) -> std::result::Result<(Vec<Entry>, LdapResult), LdapError> {
         let mut adapters: Vec<Box<dyn Adapter<'_, String, Vec<String>>>> = Vec::new();
         if paged {
-            adapters.push(Box::new(PagedResults::new(PAGE)));
+            adapters.push(Box::new(PagedResults::new(page())));
         }
         let mut stream =
             ldap.with_timeout(SEARCH_LIMIT).streaming_search_with(adapters, base, scope, filter, attrs).await?;
         let mut entries = Vec::new();
         while let Some(row) = stream.next().await? {
+            if plant::is(Plant::FirstPageOfEntries) && entries.len() >= page() as usize {
+                continue;
+            }
             if row.is_ref() || row.is_intermediate() {
                 continue;
             }
@@ -429,6 +434,10 @@ impl Directory {
             response_body: response,
         });
     }
+}
+
+fn page() -> i32 {
+    i32::try_from(plant::page(PAGE)).unwrap_or(i32::MAX)
 }
 
 fn scope_word(scope: Scope) -> &'static str {

@@ -18,6 +18,7 @@ use super::dialer::{Dialer, split};
 use super::ids::Ids;
 use super::retry::Patience;
 use super::tap::Listener;
+use crate::base::plant::{self, Plant};
 use crate::base::{Clock, Failure, Kind, Result, Secret};
 use crate::wire::dns as wire;
 use crate::wire::dns::RecordSet;
@@ -100,6 +101,9 @@ impl DnsClient {
 
     pub(super) fn keyed_zone(&self, name: &str) -> Option<&(Zone, Secret)> {
         let name = wire::relative(name);
+        if plant::is(Plant::ZoneOfAnother) {
+            return self.0.zones.first();
+        }
         let holds = |zone: &Zone| {
             let apex = wire::relative(&zone.name);
             name == apex || name.ends_with(&format!(".{apex}"))

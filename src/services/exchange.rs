@@ -18,6 +18,7 @@ use super::http::{Answer, Body, Call, Http, may_follow};
 use super::ids::Ids;
 use super::module;
 use super::retry::{Class, Patience, Trouble, Verb, Verdict, verdict};
+use crate::base::plant::{self, Plant};
 use crate::base::{Clock, Failure, Kind, Result, Secret};
 use crate::wire::invoke::{self, Param, Params, XmlKey};
 use crate::wire::profile::Profile;
@@ -149,7 +150,12 @@ impl Exchange {
     async fn attempt(&self, cmdlet: &str, params: &Params) -> Result<Reply> {
         let verb = if Self::is_read(cmdlet) { Verb::Read } else { Verb::Write };
         let mut body = invoke::request_body(cmdlet, params);
-        if verb == Verb::Write && !params.iter().any(|(name, _)| name.eq_ignore_ascii_case("confirm")) {
+        #[cfg(test)]
+        planted(&mut body, params);
+        if verb == Verb::Write
+            && !plant::is(Plant::ConfirmLeftOut)
+            && !params.iter().any(|(name, _)| name.eq_ignore_ascii_case("confirm"))
+        {
             body["CmdletInput"]["Parameters"]["Confirm"] = Value::Bool(false);
         }
         let target = ["Identity", "Name", "BatchId", "EmailAddress"]
@@ -168,7 +174,8 @@ impl Exchange {
             reply.request_id = answer.request_id;
             reply.rows.extend(answer.rows);
             reply.warnings.extend(answer.warnings);
-            let Some(next) = answer.next.filter(|_| verb == Verb::Read) else { return Ok(reply) };
+            let follows = verb == Verb::Read && !plant::is(Plant::FirstPageOfCmdlets);
+            let Some(next) = answer.next.filter(|_| follows) else { return Ok(reply) };
             let wrong = if !may_follow(&next, &self.0.host, &self.0.suffixes) {
                 Some("the link to the next page leads to another service")
             } else if seen.contains(&next) {
@@ -217,7 +224,7 @@ impl Exchange {
         for _ in 0..=MOST_REDIRECTS {
             let request = Call {
                 service: SERVICE,
-                method: "POST",
+                method: if plant::is(Plant::NextPageByGet) && url.contains("skiptoken") { "GET" } else { "POST" },
                 url: &url,
                 headers: vec![
                     ("Authorization", format!("Bearer {}", token.expose())),
@@ -230,7 +237,7 @@ impl Exchange {
                     ("X-ResponseFormat", "json".into()),
                     ("X-ClientApplication", "stagepost".into()),
                     ("X-AnchorMailbox", format!("APP:{ANCHOR}@{}", inner.tenant)),
-                    ("Prefer", format!("odata.maxpagesize={PAGE}")),
+                    ("Prefer", format!("odata.maxpagesize={}", plant::page(PAGE))),
                     ("client-request-id", call.id.clone()),
                 ],
                 body: Body::Json(call.body.clone()),
@@ -414,6 +421,23 @@ struct Page {
 fn name(failure: Failure, cmdlet: &str, target: &str) -> Failure {
     let failure = failure.during(SERVICE, cmdlet);
     if target.is_empty() { failure } else { failure.on(target) }
+}
+
+/// Puts the mistake into a body that a test has planted.
+#[cfg(test)]
+fn planted(body: &mut Value, params: &Params) {
+    let given = &mut body["CmdletInput"]["Parameters"];
+    for (name, value) in params {
+        match value {
+            Param::Bytes(bytes) if plant::is(Plant::CsvAsBase64) => {
+                given[name] = crate::wire::guid::base64(bytes).into()
+            }
+            Param::Bool(_) if name == "Confirm" && plant::is(Plant::ConfirmLeftOut) => {
+                given.as_object_mut().map(|map| map.shift_remove(name));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn line_of(item: &Value) -> String {

@@ -14,6 +14,7 @@ use super::entra::Entra;
 use super::http::{Answer, Body, Call, Http, may_follow};
 use super::ids::Ids;
 use super::retry::{Class, Patience, Trouble, Verb, Verdict, verdict};
+use crate::base::plant::{self, Plant};
 use crate::base::{Clock, Failure, Kind, Result};
 use crate::wire::graph as wire;
 use crate::wire::profile::Profile;
@@ -82,7 +83,8 @@ impl Graph {
                         .during(SERVICE, format!("GET {path}")));
                 }
             }
-            let Some(next) = page["@odata.nextLink"].as_str() else { return Ok(rows) };
+            let next = page["@odata.nextLink"].as_str().filter(|_| !plant::is(Plant::FirstPageOfUsers));
+            let Some(next) = next else { return Ok(rows) };
             if !may_follow(next, &self.0.host, &[]) || seen.contains(next) || seen.len() >= MOST_PAGES {
                 return Err(Failure::new(Kind::Protocol, format!("the pages of {path} don't lead to an end"))
                     .hint("ask for less with a filter")

@@ -10,6 +10,7 @@
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+use crate::base::plant::{self, Plant};
 use crate::base::{Clock, Failure, Kind, Result};
 
 /// Most attempts, the first included.
@@ -158,6 +159,7 @@ impl Patience {
     /// As [`Patience::plan`], or the clock's.
     pub async fn again(&mut self, clock: &Clock, failure: Failure) -> Result<()> {
         let wait = self.plan(failure)?;
+        let wait = if plant::is(Plant::RetryAfterIgnored) { SignedDuration::ZERO } else { wait };
         clock.sleep(wait).await
     }
 }

@@ -190,3 +190,39 @@ fn nothing_is_process_wide_but_what_must_be() {
         }
     }
 }
+
+#[test]
+fn planted_mistakes_exist_in_tests_alone() {
+    let path = root().join("src/base/plant.rs");
+    let source = std::fs::read_to_string(&path).expect("a readable source file");
+    // Outside tests the question has one answer, and nothing can choose another.
+    let constant = "#[cfg(not(test))]\npub(crate) const fn is(_: Plant) -> bool {\n    false\n}";
+    assert!(source.contains(constant), "the constant answer is gone from {}", path.display());
+    let gated = ["thread_local!", "pub(crate) const ALL", "pub(crate) const fn of(", "pub(crate) fn is("];
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    for word in gated {
+        let at = lines.iter().position(|l| l.starts_with(word)).unwrap_or_else(|| panic!("no `{word}`"));
+        let before = lines[..at].iter().rev().take_while(|l| !l.is_empty()).any(|l| *l == "#[cfg(test)]");
+        assert!(before, "`{word}` is compiled outside tests");
+    }
+    // Not one of the sentences stands in the program.
+    let whats: Vec<&str> = source
+        .lines()
+        .filter_map(|l| l.strip_prefix("        \"")?.strip_suffix("\";"))
+        .filter(|w| w.contains(' ') && w.len() > 40)
+        .collect();
+    assert!(whats.len() >= 20, "{} sentences", whats.len());
+    let program = std::fs::read(env!("CARGO_BIN_EXE_stagepost")).expect("the program was built");
+    let program = String::from_utf8_lossy(&program);
+    for what in [whats[0], whats[whats.len() / 2], whats[whats.len() - 1]] {
+        assert!(!program.contains(what), "the program holds: {what}");
+    }
+}
+
+#[test]
+fn the_lab_knows_nothing_of_planted_mistakes() {
+    // What both sides share would carry a mistake to the lab, too.
+    for room in ["lab", "wire", "ui", "report", "api", "check", "repl"] {
+        never(room, &["plant::", "Plant"]);
+    }
+}

@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::place::join;
 use super::read::{Fault, nearest};
-use super::{BASE64, CompanyFile, Kind, Organization, Person, VERSION, dn, surroundings};
+use super::{BASE64, CompanyFile, Kind, Organization, Person, VERSION, dn, mess, surroundings};
 use crate::lab::company::{sound, sound_host};
+use crate::lab::settings::Settings;
+use crate::lab::transport::Transport;
 use crate::wire::attributes::{Proxy, attribute, dn_key, domain_of};
 use crate::wire::guid::{Guid, unbase64};
 
@@ -43,8 +45,14 @@ pub(super) fn faults(file: &CompanyFile) -> Vec<Fault> {
     check.objects();
     check.list();
     check.rights();
+    for (name, value) in &file.settings {
+        if let Err((said, remedy)) = Settings::default().set(name, value) {
+            check.fault(&join("settings", name), "setting", said, remedy);
+        }
+    }
     surroundings::tenant(&mut check);
     surroundings::zones(&mut check);
+    mess::check(&mut check);
     check.out
 }
 
@@ -184,6 +192,9 @@ impl Check<'_> {
             let remedy = "write \"2003\" or \"2007\"";
             self.fault("company.exchange", "field", format!("there is no Exchange `{version}` here"), remedy);
         }
+        if let Some(transport) = &company.transport {
+            self.transport(transport);
+        }
         let hosts = [
             ("mail_host", &company.mail_host),
             ("server", &company.server),
@@ -193,6 +204,31 @@ impl Check<'_> {
             if let Some(host) = host {
                 self.host(&join("company", name), host);
             }
+        }
+    }
+
+    fn transport(&mut self, transport: &Transport) {
+        const AT: &str = "company.transport";
+        if let Some(gateway) = &transport.gateway {
+            self.host(&format!("{AT}.gateway.host"), &gateway.host);
+        }
+        let relays =
+            [("relay_domains", &transport.relay_domains), ("checked_relay_domains", &transport.checked_relay_domains)];
+        for (name, domains) in relays {
+            for (number, domain) in domains.iter().enumerate() {
+                surroundings::own(self, &format!("{AT}.{name}[{number}]"), domain);
+            }
+        }
+        for (name, domain) in transport
+            .senders
+            .keys()
+            .map(|d| ("senders", d))
+            .chain(transport.rejected_senders.iter().map(|d| ("rejected_senders", d)))
+        {
+            self.host(&format!("{AT}.{name}"), domain);
+        }
+        if let Some(address) = &transport.journal {
+            self.address(&format!("{AT}.journal"), address);
         }
     }
 

@@ -8,6 +8,7 @@ use super::load::{guid, number};
 use super::{CompanyFile, Recipient};
 use crate::lab::world::{Connector, Mailbox, Sku};
 use crate::lab::{World, tenancy};
+use crate::wire::attributes::primary_smtp;
 use crate::wire::dns::{RecordSet, absolute, data, relative, text};
 use crate::wire::guid::Guid;
 
@@ -67,10 +68,14 @@ pub(super) fn tenant(world: &mut World, file: &CompanyFile) -> u64 {
                 domains: c.domains.clone().unwrap_or_else(|| domains.clone()),
                 smart_hosts: c.smart_hosts.clone().unwrap_or_else(|| usual(c.outbound)),
                 enabled: c.enabled.unwrap_or(true),
+                hosts: c.hosts.clone(),
+                treat_as_internal: c.treat_as_internal,
+                demands_tls: c.demands_tls,
             })
             .collect();
         given += connectors.len() as u64;
     }
+    world.tenant.door = own.door.clone().unwrap_or_default();
     given + users(world, own)
 }
 
@@ -98,6 +103,7 @@ fn users(world: &mut World, own: &super::Tenant) -> u64 {
         }
         if let Some(proxies) = &facts.proxies {
             user.proxies.clone_from(proxies);
+            user.mail = primary_smtp(proxies).unwrap_or(user.mail);
         }
         if let Some(legacy) = &facts.legacy_dn {
             legacy.clone_into(&mut user.legacy_dn);
@@ -116,6 +122,7 @@ fn users(world: &mut World, own: &super::Tenant) -> u64 {
                 items_total: items,
                 filled: Some(world.began),
                 kind: "UserMailbox".into(),
+                both: false,
             }),
         };
         for id in &user.licences {

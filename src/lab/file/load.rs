@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{BASE64, Breaks, CompanyFile, Kind, Person as Facts, Right, check, cloud, dn};
 use crate::lab::company::{self, Draft};
 use crate::lab::directory::{self, Person};
+use crate::lab::settings::Settings;
 use crate::lab::world::{Fate, Permission};
-use crate::lab::{Faults, Options, World, people, tenancy, trouble};
+use crate::lab::{Faults, Options, World, mess, people, tenancy};
 use crate::wire::attributes::{Entry, dn_key, escape_dn, split_dn};
 use crate::wire::guid::{Guid, unbase64};
 
@@ -23,6 +24,7 @@ pub fn draft(file: &CompanyFile, seed: u64, faults: Faults) -> Result<Draft, Str
     let domains = check::domains(file);
     let mut world = company::skeleton(seed, faults, &domains)?;
     world.company.base_dn = dn_key(&check::base(file, &domains));
+    world.settings = Settings::of(&file.settings);
     let mut given = organization(&mut world, file);
 
     let facts: Vec<&Facts> = file.people.iter().filter(|p| p.address.is_some()).collect();
@@ -55,6 +57,9 @@ pub fn draft(file: &CompanyFile, seed: u64, faults: Faults) -> Result<Draft, Str
     given += cloud::tenant(&mut world, file);
     tenancy::zones(&mut world);
     given += cloud::zones(&mut world, file);
+    if let Some(untidy) = &file.mess {
+        super::mess::lay(&mut world, untidy);
+    }
     match &file.faults {
         Some(rows) => {
             for row in rows {
@@ -62,6 +67,7 @@ pub fn draft(file: &CompanyFile, seed: u64, faults: Faults) -> Result<Draft, Str
                 let fate = match breaks {
                     Breaks::Copy => Fate::CopyFails(text.clone()),
                     Breaks::Provisioning => Fate::ProvisioningFails(text.clone()),
+                    Breaks::Target => Fate::TargetDenied(text.clone()),
                 };
                 world.company.fates.insert(address.to_lowercase(), fate);
             }
@@ -70,7 +76,7 @@ pub fn draft(file: &CompanyFile, seed: u64, faults: Faults) -> Result<Draft, Str
             let by_address: BTreeMap<&str, &Person> = people.iter().map(|p| (p.address.as_str(), p)).collect();
             let rows: Vec<Person> =
                 world.company.list.iter().filter_map(|a| by_address.get(a.as_str()).map(|p| (*p).clone())).collect();
-            trouble::deal(&mut world, &rows);
+            mess::lay_left(&mut world, &rows);
         }
         None => {}
     }
@@ -88,6 +94,10 @@ fn organization(world: &mut World, file: &CompanyFile) -> u64 {
         }
     };
     let company = &mut world.company;
+    company.transport = own.transport.clone().unwrap_or_default();
+    // Names of domains are compared in lower case.
+    let senders = std::mem::take(&mut company.transport.senders);
+    company.transport.senders = senders.into_iter().map(|(d, p)| (d.to_lowercase(), p)).collect();
     take(&mut company.name, &own.name);
     take(&mut company.exchange, &own.exchange);
     take(&mut company.mail_host, &own.mail_host);

@@ -12,6 +12,7 @@ mod check;
 mod cloud;
 mod dn;
 pub mod load;
+pub mod mess;
 mod place;
 pub mod read;
 mod surroundings;
@@ -27,6 +28,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use read::{Fault, read};
+
+use super::transport::{Door, Transport};
 
 /// The one version of the format.
 pub const VERSION: i64 = 1;
@@ -65,6 +68,12 @@ pub struct CompanyFile {
     /// lab deals out no trouble of its own among the rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faults: Option<Vec<RowFault>>,
+    /// What else is untidy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mess: Option<mess::Untidy>,
+    /// How doubts of the published facts are settled, by name; see `settings`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// The organization.
@@ -92,6 +101,9 @@ pub struct Organization {
     /// Name of the domain controller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain_controller: Option<String>,
+    /// How mail is set up around the old host; plain if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
 }
 
 /// What kind of mailbox (`msExchRecipientTypeDetails`).
@@ -231,6 +243,9 @@ pub struct Tenant {
     /// Users that no synchronization brought.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<User>>,
+    /// What it does with mail at its door; nothing beside the usual if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub door: Option<Door>,
 }
 
 /// A custom domain of the tenant.
@@ -303,6 +318,15 @@ pub struct Connector {
     /// In force; it is if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// Hosts that an inbound one is for; any if left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// TreatMessagesAsInternal.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub treat_as_internal: bool,
+    /// An outbound one that never sends without TLS 1.2.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub demands_tls: bool,
 }
 
 /// What a user is to Exchange Online.
@@ -423,6 +447,8 @@ pub enum Breaks {
     Copy,
     /// Before anything is made in the cloud.
     Provisioning,
+    /// After the cloud mailbox was made: TargetAddress can't be written.
+    Target,
 }
 
 /// A row that fails.

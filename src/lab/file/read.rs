@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::place::{Place, above, find, join};
-use super::{CompanyFile, Tenant, Zone, check};
+use super::{CompanyFile, Organization, Tenant, Zone, check};
+use crate::lab::transport::Transport;
 
 /// Longest line that is shown beside a fault, in bytes.
 const SHOWN: usize = 2_000;
@@ -152,7 +153,7 @@ fn pieces(value: Value) -> (CompanyFile, Vec<Fault>) {
     let tenant = take(&mut map, "tenant").map(|v| tenant(v, out));
     let permissions = list(take(&mut map, "permissions"), "permissions", out).unwrap_or_default();
     let row_faults = list(take(&mut map, "faults"), "faults", out);
-    let company = take(&mut map, "company").map(|v| fields(v, "company", out));
+    let company = take(&mut map, "company").map(|v| organization(v, out));
     let rest: CompanyFile = fields(Value::Object(map), "", out);
     (CompanyFile { people, objects, zones, tenant, permissions, faults: row_faults, company, ..rest }, faults)
 }
@@ -162,13 +163,26 @@ fn take(map: &mut Map<String, Value>, name: &str) -> Option<Value> {
     map.shift_remove(name).filter(|v| !v.is_null())
 }
 
+fn organization(value: Value, out: &mut Vec<Fault>) -> Organization {
+    let Value::Object(mut map) = value else { return fields(value, "company", out) };
+    let transport = take(&mut map, "transport").map(|v| transport(v, out));
+    Organization { transport, ..fields(Value::Object(map), "company", out) }
+}
+
+fn transport(value: Value, out: &mut Vec<Fault>) -> Transport {
+    let Value::Object(mut map) = value else { return fields(value, "company.transport", out) };
+    let gateway = take(&mut map, "gateway").map(|v| fields(v, "company.transport.gateway", out));
+    Transport { gateway, ..fields(Value::Object(map), "company.transport", out) }
+}
+
 fn tenant(value: Value, out: &mut Vec<Fault>) -> Tenant {
     let Value::Object(mut map) = value else { return fields(value, "tenant", out) };
     let domains = list(take(&mut map, "domains"), "tenant.domains", out);
     let skus = list(take(&mut map, "skus"), "tenant.skus", out);
     let connectors = list(take(&mut map, "connectors"), "tenant.connectors", out);
     let users = list(take(&mut map, "users"), "tenant.users", out);
-    Tenant { domains, skus, connectors, users, ..fields(Value::Object(map), "tenant", out) }
+    let door = take(&mut map, "door").map(|v| fields(v, "tenant.door", out));
+    Tenant { domains, skus, connectors, users, door, ..fields(Value::Object(map), "tenant", out) }
 }
 
 fn zones(value: Value, out: &mut Vec<Fault>) -> Vec<Zone> {
@@ -234,7 +248,7 @@ fn field(name: &str, path: &str, said: &str) -> Fault {
 }
 
 /// A remedy for an unknown name.
-pub(super) fn nearest(name: &str, known: &[&str]) -> String {
+pub(in crate::lab) fn nearest(name: &str, known: &[&str]) -> String {
     match near(name, known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("take it out, or write one of: {}", known.join(", ")),

@@ -94,7 +94,7 @@ pub(super) fn tenant(check: &mut Check<'_>) {
 }
 
 /// A domain must be one of the company's.
-fn own(check: &mut Check<'_>, path: &str, domain: &str) {
+pub(super) fn own(check: &mut Check<'_>, path: &str, domain: &str) {
     if !check.domains.contains(&domain.to_lowercase()) {
         let said = format!("`{domain}` is no mail domain of this company");
         check.fault(path, "domain", said, "add it to `company.domains`, or take it out here");

@@ -34,8 +34,13 @@ fn built(text: &str) -> World {
 fn visible(world: &World) -> String {
     let directory: Vec<_> =
         world.directory.iter().map(|(k, o)| (k, o.guid, o.changed, o.items, o.bytes, &o.entry)).collect();
-    let company = format!("{:?} {:?} {:?}", world.company.list, world.company.fates, world.company.delegates);
-    format!("{directory:#?} {company} {:#?} {:#?} {:?} {:?}", world.tenant, world.zones, world.dirty, world.secrets)
+    let company = &world.company;
+    let company = format!("{:?} {:?} {:?} {:?}", company.list, company.fates, company.delegates, company.transport);
+    let settings = world.settings.chosen();
+    format!(
+        "{directory:#?} {company} {settings:?} {:#?} {:#?} {:?} {:?}",
+        world.tenant, world.zones, world.dirty, world.secrets
+    )
 }
 
 fn same(one: World, two: World) {
@@ -48,9 +53,13 @@ fn same(one: World, two: World) {
 
 #[test]
 fn the_sample_is_a_company_file() {
-    for (seed, make, faults) in
-        [(1, 1, Faults::None), (1, 60, Faults::None), (7, 300, Faults::Usual), (3, 450, Faults::None)]
-    {
+    for (seed, make, faults) in [
+        (77_086, 14, Faults::None),
+        (1, 1, Faults::None),
+        (1, 60, Faults::None),
+        (7, 300, Faults::Usual),
+        (3, 450, Faults::None),
+    ] {
         let draft = sample(seed, make, faults);
         let reread = again(&draft, seed, faults);
         same(draft.begin(), reread.begin());
@@ -192,11 +201,57 @@ fn every_fact_of_the_file_is_in_the_world_and_the_rest_is_counted_as_invented() 
 }
 
 #[test]
+fn how_mail_is_set_up_comes_back_and_is_no_invention() {
+    let text = r#"{"version": 1, "company": {"domains": ["a.test"], "transport": {
+            "gateway": {"host": "gate.a.test", "route": "cloud", "listed": true, "greylists": true},
+            "unfiltered": true, "relay_domains": ["a.test"], "checked_relay_domains": ["a.test"], "limit": 5000,
+            "connector_limit": 4000, "refuses_own_domain": true, "rejected_senders": ["b.test"], "journal": "j@a.test",
+            "senders": {"Partner.example": {"spf": true, "dkim": true, "dmarc": "reject"}}}},
+        "people": [{"address": "ann@a.test"}],
+        "tenant": {"door": {"reject_direct_send": true, "enforcement": "delays", "limit": 9},
+            "connectors": [{"name": "in", "hosts": ["gate.a.test"], "treat_as_internal": true},
+                           {"name": "out", "outbound": true, "demands_tls": true}]},
+        "settings": {"grace_end": "receives", "c2_outcome": "loop"}}"#;
+    let file = read(text.as_bytes()).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    let draft = load::draft(&file, 1, Faults::None).expect("it can be built");
+    let transport = &draft.world.company.transport;
+    assert!(transport.unfiltered && transport.senders.contains_key("partner.example"), "{transport:?}");
+    assert!(draft.world.tenant.door.reject_direct_send && draft.world.tenant.connectors[0].treat_as_internal);
+    assert_eq!(draft.world.settings.chosen().len(), 1, "what is usual is not chosen");
+    let reread = again(&draft, 1, Faults::None);
+    same(draft.begin(), reread.begin());
+    assert!(write::file(&sample(1, 2, Faults::None)).company.expect("it has one").transport.is_none());
+}
+
+#[test]
+fn what_is_wrong_with_transport_door_and_settings_has_its_path() {
+    let text = r#"{"version": 1, "company": {"domains": ["a.test"], "transport": {"gateway": {"host": "gate"},
+            "unfilterd": true, "relay_domains": ["b.test"]}}, "people": [{"address": "ann@a.test"}],
+        "tenant": {"door": {"enforcement": "sometimes"}}, "settings": {"grace_ends": "receives", "c2_outcome": "x"}}"#;
+    let faults = read(text.as_bytes()).expect_err("it has faults");
+    let paths: Vec<&str> = faults.iter().map(|f| f.path.as_str()).collect();
+    let expected = [
+        "company.transport.gateway.host",
+        "company.transport.unfilterd",
+        "company.transport.relay_domains[0]",
+        "tenant.door.enforcement",
+        "settings.grace_ends",
+        "settings.c2_outcome",
+    ];
+    assert_eq!(paths, expected);
+    assert_eq!(faults[1].remedy, "did you mean `unfiltered`?");
+    assert_eq!(faults[3].remedy, "write one of `off`, `delays`, `refuses`");
+}
+
+#[test]
 fn an_address_alone_is_a_company() {
     let world = built(r#"{"version": 1, "people": [{"address": "ann.lee@northwind.example"}]}"#);
     let list = listed(&["ann.lee@northwind.example"]).begin();
-    assert_eq!(world.invented, list.invented);
-    same(world, list);
+    // A list alone gets the mess of a company around it; a file only what it names.
+    assert_eq!(list.invented.0 - 4, world.invented.0);
+    let ann = |world: &World| format!("{:?}", world.directory.get(&world.index.names[0]).map(|o| &o.entry));
+    assert_eq!(ann(&world), ann(&list));
+    assert_eq!(format!("{:?}", world.tenant.skus), format!("{:?}", list.tenant.skus));
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub fn file(draft: &Draft) -> CompanyFile {
             mail_host: Some(company.mail_host.clone()),
             server: Some(company.server.clone()),
             domain_controller: Some(company.domain_controller.clone()),
+            transport: Some(company.transport.clone()).filter(|t| *t != Default::default()),
         }),
         people: people(draft),
         list: (everybody != company.list).then(|| company.list.clone()),
@@ -50,7 +51,9 @@ pub fn file(draft: &Draft) -> CompanyFile {
                 right: Some(if p.full { Right::FullAccess } else { Right::SendAs }),
             })
             .collect(),
+        mess: super::mess::of(world),
         faults: draft.dealt.then(|| company.fates.iter().map(|(address, fate)| row_fault(address, fate)).collect()),
+        settings: world.settings.chosen(),
     }
 }
 
@@ -58,6 +61,7 @@ fn row_fault(address: &str, fate: &Fate) -> RowFault {
     let (breaks, text) = match fate {
         Fate::CopyFails(text) => (Breaks::Copy, text),
         Fate::ProvisioningFails(text) => (Breaks::Provisioning, text),
+        Fate::TargetDenied(text) => (Breaks::Target, text),
     };
     RowFault { address: Some(address.to_owned()), breaks: Some(breaks), text: Some(text.clone()) }
 }
@@ -224,10 +228,14 @@ fn tenant(world: &World) -> Tenant {
                     domains: Some(c.domains.clone()),
                     smart_hosts: Some(c.smart_hosts.clone()),
                     enabled: Some(c.enabled),
+                    hosts: c.hosts.clone(),
+                    treat_as_internal: c.treat_as_internal,
+                    demands_tls: c.demands_tls,
                 })
                 .collect(),
         ),
         users: Some(tenant.users.values().map(|u| user(u, &parts)).collect()),
+        door: Some(tenant.door.clone()).filter(|d| *d != Default::default()),
     }
 }
 
@@ -292,6 +300,10 @@ pub fn text(file: &CompanyFile) -> String {
     }
     if let Some(faults) = &file.faults {
         lines(&mut out, "faults", faults);
+    }
+    whole(&mut out, "mess", &file.mess);
+    if !file.settings.is_empty() {
+        whole(&mut out, "settings", &Some(&file.settings));
     }
     out.push_str("\n}\n");
     out

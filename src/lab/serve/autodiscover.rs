@@ -10,7 +10,7 @@ use super::https::Label;
 use super::rpc::{basic, challenge};
 use super::state::{State, lock};
 use crate::lab::World;
-use crate::lab::world::Recipient;
+use crate::lab::world::{Recipient, after};
 use crate::wire::attributes::{Proxy, address_key};
 use crate::wire::autodiscover::{self as wire, PATH, address_of};
 
@@ -54,7 +54,7 @@ pub fn old(state: &State, world: &World, request: &Request) -> Answer {
     };
     let key = lock(&state.index).by_address(world, &address);
     let Some(entry) = key.and_then(|k| world.directory.get(&k)).map(|o| &o.entry) else { return unknown() };
-    if entry.has("homeMDB") {
+    if entry.has("homeMDB") || lags(world, &address) {
         // A mailbox that is forwarded still opens here.
         return say(&wire::Answer::Settings {
             legacy_dn: entry.text("legacyExchangeDN").unwrap_or_default(),
@@ -66,6 +66,13 @@ pub fn old(state: &State, world: &World, request: &Request) -> Answer {
         Some(target) => say(&wire::Answer::RedirectAddr(Proxy::parse(&target).address)),
         None => unknown(),
     }
+}
+
+/// Whether the server's own domain controller hasn't heard yet that a mailbox was
+/// converted.
+fn lags(world: &World, address: &str) -> bool {
+    let converted = world.history.get(&address_key(address)).and_then(|h| h.converted);
+    converted.is_some_and(|at| after(at, world.company.incidents.replica_lag) > world.now)
 }
 
 /// The cloud: a mailbox, a mail user's external address, or nobody.

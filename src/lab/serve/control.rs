@@ -134,6 +134,7 @@ fn world(world: &World) -> Value {
         "began": iso(world.began),
         "seed": world.seed,
         "faults": if world.faults == Faults::None { "none" } else { "usual" },
+        "settings": world.settings.chosen(),
         "invented": {"facts": world.invented.0, "of": world.invented.1},
         "company": {
             "name": company.name, "domains": company.domains, "base_dn": company.base_dn, "list": company.list,

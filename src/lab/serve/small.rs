@@ -59,10 +59,13 @@ pub fn of(people: &[&str]) -> World {
             domains: vec!["contoso.test".into()],
             smart_hosts: vec!["mail.contoso.test".into()],
             enabled: true,
+            ..Connector::default()
         }],
+        door: Default::default(),
         last_sync: began(),
         tokens: BTreeMap::new(),
         removed_names: BTreeMap::new(),
+        deleted: Vec::new(),
     };
     // Whatever else a world has comes from a company of one; nobody of it stays.
     let one = Options { seed: 7, faults: Faults::None, list: Some(vec!["nobody@contoso.test".into()]), make: 0 };
@@ -72,6 +75,7 @@ pub fn of(people: &[&str]) -> World {
         now: began(),
         began: began(),
         faults: Faults::None,
+        settings: Default::default(),
         invented: (0, 0),
         queue: BTreeMap::new(),
         events: Vec::new(),
@@ -106,6 +110,7 @@ pub fn of(people: &[&str]) -> World {
         ]),
         index: Default::default(),
         post: Default::default(),
+        office: Default::default(),
         history: Default::default(),
         ..rest
     };

@@ -11,6 +11,14 @@ pub use crate::lab::faults::Trouble;
 /// What happens to a request about `object` (a cmdlet and its identity, a method
 /// and its path) of a service.
 pub fn http(world: &mut World, service: &str, object: &str, writes: bool) -> Trouble {
+    // Who comes back too early is refused again, and it counts (DOCS21, throttling:
+    // requests before the time that Retry-After names are throttled, too).
+    let mark = format!("throttled until\0{service}\0{object}");
+    let now = u64::try_from(world.now.as_second()).unwrap_or_default();
+    match world.attempts.get(&mark).map(|until| until.saturating_sub(now)) {
+        Some(left) if left > 0 => return Trouble::Throttle { retry_after: left.to_string() },
+        _ => {}
+    }
     match faults::http(world, service, object, writes) {
         Trouble::Throttle { retry_after } => {
             let form = world.choose_next("form of retry-after", object);
@@ -19,6 +27,9 @@ pub fn http(world: &mut World, service: &str, object: &str, writes: bool) -> Tro
                 4..=6 => format!("{retry_after}.{:03}", form / 10 % 1000),
                 _ => String::new(),
             };
+            if let Some(seconds) = retry_after.split('.').next().and_then(|s| s.parse::<u64>().ok()) {
+                world.attempts.insert(mark, now + seconds);
+            }
             Trouble::Throttle { retry_after }
         }
         other => other,

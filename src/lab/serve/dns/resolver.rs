@@ -8,6 +8,7 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{DNSClass, RecordType};
 use jiff::{SignedDuration, Timestamp};
 
+use super::super::papers::RESOLVERS;
 use super::authority::{Found, LONGEST_CHAIN, look, records, soa, zone_of};
 use super::coded;
 use crate::lab::world::Cached;
@@ -124,6 +125,14 @@ fn held(world: &mut World, resolver: &str, name: &str, kind: RecordType) -> Held
             Held::NoName
         }
         Found::Foreign => Held::Foreign,
+    }
+}
+
+/// Somebody asks all resolvers of the world, as happens to an MX set all day: who
+/// held no copy holds one now.
+pub fn asked(world: &mut World, name: &str, kind: RecordType) {
+    for resolver in RESOLVERS {
+        held(world, resolver, name, kind);
     }
 }
 

@@ -10,6 +10,7 @@ use hickory_proto::op::update_message::UpdateMessage;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{DNSClass, Record, RecordData, RecordType};
 
+use super::resolver;
 use crate::lab::World;
 use crate::lab::mail;
 use crate::wire::dns::{RecordSet, absolute, text};
@@ -49,6 +50,9 @@ pub fn apply(world: &mut World, request: &Message) -> ResponseCode {
         .collect();
     if changed.is_empty() {
         return ResponseCode::NoError;
+    }
+    for (owner, _) in changed.iter().filter(|(_, kind)| kind == "MX") {
+        resolver::asked(world, owner, RecordType::MX);
     }
     if let Some(zone) = world.zones.get_mut(&apex) {
         zone.sets = after;

@@ -26,16 +26,28 @@ pub fn mailboxes(call: &mut Call<'_>) -> Outcome {
 
 /// Get-MailUser.
 pub fn mail_users(call: &mut Call<'_>) -> Outcome {
-    list(call, |user| matches!(user.recipient, Recipient::MailUser { .. } | Recipient::Disconnected { .. }))
+    let shows = shows(call);
+    list(call, move |user| match user.recipient {
+        Recipient::MailUser { .. } => true,
+        Recipient::Disconnected { .. } => shows,
+        _ => false,
+    })
+}
+
+/// Whether a mailbox that lost its licence shows as a mail user.
+fn shows(call: &Call<'_>) -> bool {
+    call.world.settings.is("delicensed_object", "mail_user")
 }
 
 /// Get-Recipient.
 pub fn recipients(call: &mut Call<'_>) -> Outcome {
+    let shows = shows(call);
     let details = call.arguments.many("RecipientTypeDetails").to_vec();
     let types = call.arguments.many("RecipientType").to_vec();
     list(call, move |user| {
         let (kind, detail) = kind_of(user);
         !kind.is_empty()
+            && (shows || !matches!(user.recipient, Recipient::Disconnected { .. }))
             && (types.is_empty() || types.iter().any(|t| t == kind))
             && (details.is_empty() || details.iter().any(|d| d == detail))
     })
@@ -143,7 +155,7 @@ fn row(user: &CloudUser) -> Value {
         "SKUAssigned": !user.licences.is_empty(),
         "WhenMailboxCreated": created.map(|c| date(Some(c))),
         "ForwardingSmtpAddress": null,
-        "DeliverToMailboxAndForward": false,
+        "DeliverToMailboxAndForward": mailbox(user).is_some_and(|m| m.both),
         "WhenSoftDeleted": match &user.recipient {
             Recipient::Disconnected { since, .. } => json!(date(Some(*since))),
             _ => Value::Null,
@@ -182,21 +194,31 @@ pub fn set_mailbox(call: &mut Call<'_>) -> Outcome {
         Some(_) => "EquipmentMailbox",
         None => "",
     };
+    let named = call.arguments.has("DeliverToMailboxAndForward");
+    let both = named.then(|| call.arguments.is_set("DeliverToMailboxAndForward"));
     let Some(user) = call.world.tenant.users.get_mut(&id) else { return Err(not_found(&identity)) };
     let address = user.mail.clone();
-    let changed = match &mut user.recipient {
-        Recipient::Mailbox(mailbox) if !kind.is_empty() && mailbox.kind != kind => {
+    let mut changed = false;
+    if let Recipient::Mailbox(mailbox) = &mut user.recipient {
+        if !kind.is_empty() && mailbox.kind != kind {
             mailbox.kind = kind.to_owned();
-            true
+            changed = true;
         }
-        _ => false,
-    };
+        if let Some(both) = both.filter(|b| *b != mailbox.both) {
+            mailbox.both = both;
+            changed = true;
+        }
+    }
     if !changed {
         let text = format!("The command completed successfully but no settings of '{identity}' have been modified.");
         return Ok(Output::warned(vec![text]));
     }
-    call.world.wrote("exchange", &address, "mailbox-type");
-    call.world.event(&address, "mailbox_type", kind);
+    let what = if both.is_some() { "mailbox-forwarding" } else { "mailbox-type" };
+    call.world.wrote("exchange", &address, what);
+    call.world.event(&address, &what.replace('-', "_"), kind);
+    if let Some(place) = crate::lab::index::place_of(call.world, id) {
+        crate::lab::mail::touch(call.world, place);
+    }
     Ok(Output::default())
 }
 

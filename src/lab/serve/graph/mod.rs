@@ -133,6 +133,7 @@ fn route(state: &State, world: &mut World, request: &Request) -> Outcome {
         ("GET", ["users", id, "messages"]) => mail::messages(world, request, id),
         ("GET", ["users", id, "messages", message]) => mail::message(world, id, message),
         ("GET", ["users", id, "messages", message, "$value"]) => mail::mime(world, id, message),
+        ("GET", ["directory", "deletedItems", "microsoft.graph.user"]) => Ok(deleted_users(world)),
         // Delegated only: an application never sees it.
         ("GET", ["directory", "onPremisesSynchronization"]) => {
             Err((403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.".into()))
@@ -141,6 +142,19 @@ fn route(state: &State, world: &mut World, request: &Request) -> Outcome {
         (_, [first, ..]) => Err(bad_request(format!("Resource not found for the segment '{first}'."))),
         (_, []) => Err(bad_request("Empty path.")),
     }
+}
+
+/// The recycle bin: users that were deleted less than 30 days ago.
+fn deleted_users(world: &World) -> Answer {
+    let kept = |deleted: jiff::Timestamp| crate::lab::world::after(deleted, crate::lab::licences::KEPT) > world.now;
+    let users = world.tenant.deleted.iter().filter(|d| kept(d.deleted));
+    let rows = users.map(|d| {
+        json!({"id": d.id.to_string(), "displayName": d.name, "mail": d.upn,
+            // A deleted user's name carries its id in front.
+            "userPrincipalName": format!("{}{}", d.id.to_string().replace('-', ""), d.upn),
+            "deletedDateTime": iso(d.deleted)})
+    });
+    collection("directoryObjects/microsoft.graph.user", rows.collect())
 }
 
 fn organization(world: &World) -> Answer {

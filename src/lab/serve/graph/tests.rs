@@ -124,6 +124,7 @@ fn mail_is_there_once_the_mailbox_is() {
             items_total: 10,
             filled: None,
             kind: "UserMailbox".into(),
+            both: false,
         });
         let message = Message {
             id: "<p-7@lab.example>".into(),

@@ -1,0 +1,259 @@
+//! The mess of a company in its file: what no attribute of a directory and no
+//! record of a zone says.
+//!
+//! Types, the check of them, and both ways between them and a world. What is left
+//! out is not there: a file gets no mess made up, but for the rows in trouble that
+//! `--faults usual` deals out where the file names no `faults`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::check::Check;
+use crate::lab::World;
+use crate::lab::incidents::Incidents;
+use crate::lab::world::{Beforehand, DeletedUser, after};
+use crate::wire::guid::Guid;
+
+/// What the tenant has of a person beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InCloud {
+    /// A licence, no mailbox.
+    Licensed,
+    /// A licensed mailbox beside the old one.
+    Mailbox,
+}
+
+/// A user in the tenant's recycle bin.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Deleted {
+    /// userPrincipalName; must be there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// displayName.
+    pub name: String,
+    /// Object id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// A span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// Its begin.
+    pub from: Timestamp,
+    /// Its end.
+    pub until: Timestamp,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Untidy {
+    /// What the tenant has of people, by primary address.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_cloud: BTreeMap<String, InCloud>,
+    /// X.500 names of a former life that nobody kept, by primary address.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub former_dns: BTreeMap<String, String>,
+    /// Items that can't be copied, by primary address.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unreadable: BTreeMap<String, i64>,
+    /// Who is in a batch of an earlier try.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier_batch: Vec<String>,
+    /// `attribute=value` that keeps an object out of synchronization.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Most sessions that the old server allows at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<i64>,
+    /// No synchronization in this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub synchronization_stops: Option<Span>,
+    /// Minutes after which the old servers see a change of the directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica_lag_minutes: Option<i64>,
+    /// The help desk edits people in the middle of the run.
+    pub helpdesk: bool,
+    /// The how-manyth batch that starts sees the certificate run out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_in_batch: Option<i64>,
+    /// No sign-in of the migration account in this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_out: Option<Span>,
+    /// Domains outside that publish p=reject.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strict_senders: Vec<String>,
+    /// Senders outside of messages larger than the old connector allows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub large_senders: Vec<String>,
+    /// The old gateway refuses own-domain senders from outside.
+    pub refuses_own_domain: bool,
+    /// Domain of which there is a forgotten copy of the zone inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside_zone: Option<String>,
+    /// Devices that send to the old server by its address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
+    /// Users in the recycle bin.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deleted_users: Vec<Deleted>,
+    /// Names of the messes (docs/mess.md) and whom they concern, for the report.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub named: BTreeMap<String, Vec<String>>,
+}
+
+fn span(times: Option<(Timestamp, Timestamp)>) -> Option<Span> {
+    times.map(|(from, until)| Span { from, until })
+}
+
+/// The mess of a world; none of a tidy one.
+pub(super) fn of(world: &World) -> Option<Untidy> {
+    let company = &world.company;
+    let incidents = &company.incidents;
+    let number = |n: u64| i64::try_from(n).ok();
+    let untidy = Untidy {
+        in_cloud: company
+            .beforehand
+            .iter()
+            .map(|(address, what)| {
+                let what = match what {
+                    Beforehand::Licensed => InCloud::Licensed,
+                    Beforehand::Mailbox => InCloud::Mailbox,
+                };
+                (address.clone(), what)
+            })
+            .collect(),
+        former_dns: company.former.clone(),
+        unreadable: company.unreadable.iter().filter_map(|(a, n)| Some((a.clone(), number(*n)?))).collect(),
+        earlier_batch: company.earlier_batch.iter().cloned().collect(),
+        filter: company.filter.as_ref().map(|(name, value)| format!("{name}={value}")),
+        sessions: company.sessions.and_then(number),
+        synchronization_stops: span(incidents.synchronization_stops),
+        replica_lag_minutes: Some(incidents.replica_lag / 60).filter(|m| *m > 0),
+        helpdesk: incidents.helpdesk,
+        certificate_in_batch: incidents.certificate_in_batch.and_then(number),
+        password_out: span(incidents.password_out),
+        strict_senders: company.strict_senders.clone(),
+        large_senders: company.large_senders.clone(),
+        refuses_own_domain: company.refuses_own_domain,
+        inside_zone: company.inside_zone.clone(),
+        devices: company.devices.clone(),
+        deleted_users: world
+            .tenant
+            .deleted
+            .iter()
+            .map(|d| Deleted { address: Some(d.upn.clone()), name: d.name.clone(), id: Some(d.id.to_string()) })
+            .collect(),
+        named: company.messes.clone(),
+    };
+    (untidy != Untidy::default()).then_some(untidy)
+}
+
+/// Lays the mess of a file over a world.
+pub(super) fn lay(world: &mut World, untidy: &Untidy) {
+    let lower = |a: &String| a.to_lowercase();
+    let number = |n: i64| u64::try_from(n).ok();
+    let spelled: BTreeMap<String, String> = world.company.list.iter().map(|a| (lower(a), a.clone())).collect();
+    let deleted = untidy.deleted_users.iter().filter_map(|d| {
+        let upn = d.address.clone()?;
+        let id =
+            d.id.as_deref().and_then(Guid::parse).unwrap_or_else(|| world.guid("deleted-user", &upn.to_lowercase()));
+        Some(DeletedUser { id, upn, name: d.name.clone(), deleted: after(world.began, -9 * 86_400) })
+    });
+    world.tenant.deleted = deleted.collect();
+    let company = &mut world.company;
+    for (address, what) in &untidy.in_cloud {
+        let what = match what {
+            InCloud::Licensed => Beforehand::Licensed,
+            InCloud::Mailbox => Beforehand::Mailbox,
+        };
+        company.beforehand.insert(lower(address), what);
+    }
+    company.former = untidy.former_dns.iter().map(|(a, dn)| (lower(a), dn.clone())).collect();
+    company.unreadable = untidy.unreadable.iter().filter_map(|(a, n)| Some((lower(a), number(*n)?))).collect();
+    company.earlier_batch =
+        untidy.earlier_batch.iter().map(|a| spelled.get(&lower(a)).cloned().unwrap_or_else(|| a.clone())).collect();
+    company.filter = untidy.filter.as_ref().and_then(|f| f.split_once('=')).map(|(n, v)| (n.to_owned(), v.to_owned()));
+    company.sessions = untidy.sessions.and_then(number);
+    company.incidents = Incidents {
+        synchronization_stops: untidy.synchronization_stops.map(|s| (s.from, s.until)),
+        replica_lag: untidy.replica_lag_minutes.unwrap_or_default() * 60,
+        helpdesk: untidy.helpdesk,
+        certificate_in_batch: untidy.certificate_in_batch.and_then(number),
+        password_out: untidy.password_out.map(|s| (s.from, s.until)),
+        ..Incidents::default()
+    };
+    company.strict_senders.clone_from(&untidy.strict_senders);
+    company.large_senders.clone_from(&untidy.large_senders);
+    company.refuses_own_domain = untidy.refuses_own_domain;
+    company.inside_zone.clone_from(&untidy.inside_zone);
+    company.devices.clone_from(&untidy.devices);
+    company.messes.clone_from(&untidy.named);
+}
+
+/// What is wrong with it.
+pub(super) fn check(check: &mut Check<'_>) {
+    let Some(untidy) = &check.file.mess else { return };
+    let by_address = [
+        ("in_cloud", untidy.in_cloud.keys().collect::<Vec<_>>()),
+        ("former_dns", untidy.former_dns.keys().collect()),
+        ("unreadable", untidy.unreadable.keys().collect()),
+        ("earlier_batch", untidy.earlier_batch.iter().collect()),
+    ];
+    for (name, addresses) in by_address {
+        for address in addresses {
+            check.person(&format!("mess.{name}"), address, "person");
+        }
+    }
+    for (address, count) in &untidy.unreadable {
+        check.number(&format!("mess.unreadable.{address}"), Some(*count), 1, 1_000_000);
+    }
+    if let Some(filter) =
+        untidy.filter.as_ref().filter(|f| !f.split_once('=').is_some_and(|(n, v)| !n.is_empty() && !v.is_empty()))
+    {
+        let remedy = "write attribute=value: extensionAttribute15=NoSync";
+        check.fault("mess.filter", "field", format!("`{filter}` is no attribute and value"), remedy);
+    }
+    check.number("mess.sessions", untidy.sessions, 1, 10_000);
+    check.number("mess.replica_lag_minutes", untidy.replica_lag_minutes, 0, 7 * 24 * 60);
+    check.number("mess.certificate_in_batch", untidy.certificate_in_batch, 1, 1_000);
+    for (name, span) in [("synchronization_stops", untidy.synchronization_stops), ("password_out", untidy.password_out)]
+    {
+        if let Some(span) = span.filter(|s| s.until <= s.from) {
+            let said = format!("the time ends at {}, before it begins", span.until);
+            check.fault(&format!("mess.{name}"), "field", said, "write `from` before `until`");
+        }
+    }
+    for (number, domain) in untidy.strict_senders.iter().enumerate() {
+        check.host(&format!("mess.strict_senders[{number}]"), domain);
+    }
+    for (name, senders) in [("large_senders", &untidy.large_senders), ("devices", &untidy.devices)] {
+        for (number, sender) in senders.iter().enumerate() {
+            check.address(&format!("mess.{name}[{number}]"), sender);
+        }
+    }
+    if let Some(domain) = untidy.inside_zone.as_ref().filter(|d| !check.domains.contains(&d.to_lowercase())) {
+        let said = format!("`{domain}` is no mail domain of the company");
+        check.fault("mess.inside_zone", "domain", said, "name one of the company's domains");
+    }
+    for (number, user) in untidy.deleted_users.iter().enumerate() {
+        let path = format!("mess.deleted_users[{number}]");
+        match &user.address {
+            Some(address) => {
+                check.address(&path, address);
+            }
+            None => check.missing(&path, "address", "name the user as it was: ann@contoso.test"),
+        }
+        check.guid(&path, &user.id);
+    }
+    for name in untidy.named.keys().filter(|n| !crate::lab::mess::all().any(|m| m.name == **n)) {
+        let said = format!("no mess is called `{name}`");
+        check.fault("mess.named", "field", said, "docs/mess.md has the names; or leave it out");
+    }
+}
