@@ -5,6 +5,7 @@
 //! lives here, and nothing here writes to the terminal (that is `ui`) or to a
 //! service.
 
+pub mod calendar;
 pub mod folder;
 pub mod front;
 pub mod gantt;

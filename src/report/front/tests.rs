@@ -47,43 +47,6 @@ fn a_finding_about_somebody_left_behind_is_no_point_of_its_own() {
 }
 
 #[test]
-fn few_waves_stand_one_by_one_and_many_by_week() {
-    let few = calendar(&sample::story(250, End::Usual));
-    assert_eq!(few.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["wave-01", "wave-02", "wave-03", "wave-04"]);
-    for size in [2000, 9001] {
-        let story = sample::story(size, End::Usual);
-        let many = calendar(&story);
-        assert!((2..=CALENDAR).contains(&many.len()), "{size}: {} lines", many.len());
-        assert_eq!(many.iter().map(|l| l.people).sum::<u64>(), size as u64);
-        assert!(many[1].name.contains(" to wave-"), "{}", many[1].name);
-    }
-}
-
-#[test]
-fn a_notice_goes_out_on_a_working_day() {
-    let at = |text: &str| text.parse::<Timestamp>().expect("a valid moment");
-    for (start, notice) in [
-        ("2026-01-13T08:00:00Z", "Mon 12 Jan 2026"),
-        ("2026-01-12T08:00:00Z", "Fri 9 Jan 2026"),
-        ("2026-01-18T08:00:00Z", "Fri 16 Jan 2026"),
-    ] {
-        assert_eq!(words::day(notice_day(at(start))), notice);
-    }
-}
-
-#[test]
-fn deadlines_follow_from_the_waves() {
-    let story = sample::story(250, End::Usual);
-    let dates = dates(&story);
-    let date = |what: &str| dates.iter().find(|(w, _)| *w == what).map(|(_, d)| d.as_str()).unwrap_or_default();
-    assert_eq!(date("Licences"), "250 needed, 250 given; 300 free before the first wave (ENTERPRISEPACK)");
-    assert_eq!(date("First wave"), "day 2, Tue 13 Jan 2026");
-    assert!(date("Licences due").contains("first on day 32, Thu 12 Feb 2026"), "{}", date("Licences due"));
-    assert!(date("Way back until").contains("2026 (first wave) to "), "{}", date("Way back until"));
-    assert!(date("Old link closed").contains("three days after"));
-}
-
-#[test]
 fn what_was_not_counted_is_no_nought() {
     let story = Story::new(Parts::new("x", "a.rhai", Proof::default(), Vec::new()));
     for fact in mail(&story) {
@@ -99,6 +62,6 @@ fn what_was_not_counted_is_no_nought() {
 #[test]
 fn the_first_page_of_a_story_without_anything_is_empty_and_stands() {
     let story = Story::new(Parts::new("x", "a.rhai", Proof::default(), Vec::new()));
-    assert!(points(&story).is_empty() && calendar(&story).is_empty() && dates(&story).is_empty());
+    assert!(points(&story).is_empty());
     assert_eq!(verdict(&story), ("Go".into(), "there was no mailbox to move".into()));
 }

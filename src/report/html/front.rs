@@ -10,16 +10,21 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::{class_of, end, escape, rich, section};
-use crate::report::front::{self, Due, Fact, Line, Point};
+use crate::report::calendar::{self, Line};
+use crate::report::front::{self, Due, Fact, Point};
 use crate::report::story::{Story, Verdict};
 use crate::report::words;
 use crate::wire::lab::Outcome;
 
 /// Open points on the sheet, if their lines fit.
 const POINTS: usize = 7;
-/// Lines for open points and calendar together, and the letters of such a line.
-const LINES: usize = 15;
+/// Lines that points, calendar and half of the two columns below them have
+/// together, and the letters of a line of each.
+const LINES: usize = 37;
 const LINE: usize = 78;
+const COLUMN: usize = 40;
+const WHOLE_COLUMN: usize = 62;
+const WAVE: usize = 18;
 /// Letters of an open point: two lines.
 const LETTERS: usize = 150;
 /// Reasons for which mailboxes are left behind.
@@ -96,8 +101,8 @@ fn facts(story: &Story, out: &mut String) {
         fact("Work lost", or(work.lost, "left"), &words::count(work.lost), &made);
     }
     if let Some(apart) = story.apart() {
-        let worst = format!("median; worst {}", front::hours(apart.worst));
-        fact("In two mailboxes", "", &front::hours(apart.median), &worst);
+        let worst = format!("median; worst {}", calendar::hours(apart.worst));
+        fact("In two mailboxes", "", &calendar::hours(apart.median), &worst);
     }
     if let Some(length) = story.length() {
         fact("Length", "", &length, "first to last step");
@@ -127,8 +132,33 @@ fn open_points(story: &Story, out: &mut String) {
         return;
     }
     cards(out, "points", "Open points", &[("", "When"), ("", "What"), ("", "Who acts")]);
-    let shown = shown(&points, front::calendar(story).len());
-    for point in points.iter().take(shown) {
+    let shown = shown(&points, LINES.saturating_sub(lines_below(story)));
+    point_rows(points.iter().take(shown), LETTERS, NAME, out);
+    if shown < points.len() {
+        let _ = writeln!(
+            out,
+            "<p class=\"soft small\">And {} more: all stand under <a href=\"#points\">All open points</a>.</p>",
+            words::counted((points.len() - shown) as u64, "point", "points")
+        );
+    }
+    end(out);
+}
+
+/// All points in full, if the first page holds some back.
+pub(super) fn all_points(story: &Story, out: &mut String) {
+    let points = front::points(story);
+    let shown = shown(&points, LINES.saturating_sub(lines_below(story)));
+    let cut = points.iter().take(shown).any(|p| p.text.chars().count() > LETTERS || p.who.chars().count() > NAME);
+    if shown < points.len() || cut {
+        section(out, "points", "All open points");
+        cards(out, "points", "All open points", &[("", "When"), ("", "What"), ("", "Who acts")]);
+        point_rows(points.iter(), usize::MAX, usize::MAX, out);
+        end(out);
+    }
+}
+
+fn point_rows<'a>(points: impl Iterator<Item = &'a Point>, letters: usize, name: usize, out: &mut String) {
+    for point in points {
         let class = match point.due {
             Due::First | Due::Forced => "bad",
             Due::Before | Due::Decide => "left",
@@ -136,28 +166,22 @@ fn open_points(story: &Story, out: &mut String) {
         };
         let who = match point.who.as_str() {
             "" => String::new(),
-            who => format!(" <span class=\"who\">{}</span>", escape(&short(who, NAME))),
+            who => format!(" <span class=\"who\">{}</span>", escape(&short(who, name))),
         };
         row(
             out,
             &[
                 ("When", &format!("o {class}"), point.due.words().to_owned()),
-                ("What", "", format!("{}.{who}", rich(short(&point.text, LETTERS).trim_end_matches('.')))),
+                ("What", "", format!("{}.{who}", rich(short(&point.text, letters).trim_end_matches('.')))),
                 ("Who acts", "", point.owner.words().to_owned()),
             ],
         );
     }
     out.push_str("</tbody>\n</table>\n");
-    if let Some(more) = points.len().checked_sub(shown).filter(|n| *n > 0) {
-        let more = words::counted(more as u64, "point", "points");
-        let _ = writeln!(out, "<p class=\"soft small\">And {more} more, further down.</p>");
-    }
-    end(out);
 }
 
-/// How many points fit beside a calendar of so many lines. The first always does.
-fn shown(points: &[Point], calendar: usize) -> usize {
-    let mut room = LINES.saturating_sub(calendar);
+/// How many points fit into so many lines. The first always does.
+fn shown(points: &[Point], mut room: usize) -> usize {
     let fits = |point: &&Point| {
         let letters = point.text.chars().count().min(LETTERS) + point.who.chars().count().min(NAME);
         let lines = letters.div_ceil(LINE);
@@ -165,12 +189,36 @@ fn shown(points: &[Point], calendar: usize) -> usize {
         room = room.saturating_sub(lines);
         fits
     };
-    points.iter().take(POINTS).take_while(fits).count().max(1)
+    points.iter().take(POINTS).take_while(fits).count().max(points.len().min(1))
+}
+
+/// Lines below the points: the calendar, and half of what stands in two columns.
+fn lines_below(story: &Story) -> usize {
+    let lines = |letters: usize| letters.div_ceil(COLUMN).max(1);
+    let letters = |text: &str| text.chars().count();
+    let mut columns = 0;
+    for (_, when) in calendar::dates(story) {
+        columns += lines(letters(&when));
+    }
+    for fact in front::mail(story) {
+        let named = fact.named.first().map_or(0, |name| letters(&named(name)) + 10);
+        columns += lines(letters(&fact.value) + letters(&fact.text) + named);
+    }
+    let behind = front::behind(story);
+    for one in behind.iter().take(REASONS) {
+        let rest = letters(&words::names(&one.who, 1)).min(2 * NAME) + letters(one.owner.words()) + letters(&one.then);
+        columns += letters(&one.why).min(REASON).div_ceil(WHOLE_COLUMN) + rest.div_ceil(WHOLE_COLUMN);
+    }
+    columns += usize::from(behind.len() > REASONS);
+    let calendar = calendar::calendar(story);
+    // Long names of waves leave the heads of the columns less than a line.
+    let heads = usize::from(calendar.iter().any(|line| letters(&line.name) > WAVE));
+    calendar.len() + heads + columns.div_ceil(2)
 }
 
 fn calendar(story: &Story, out: &mut String) {
     section(out, "calendar", "The calendar of the waves");
-    let lines = front::calendar(story);
+    let lines = calendar::calendar(story);
     if lines.is_empty() {
         out.push_str("<p>No wave was started.</p>\n");
         end(out);
@@ -192,9 +240,13 @@ fn calendar(story: &Story, out: &mut String) {
         row(out, &cells);
     }
     out.push_str("</tbody>\n</table>\n");
-    out.push_str(
-        "<p class=\"soft small\">A wave is a group that moves together. Days count from the first day of the rehearsal and hold \
-         for whatever start is agreed.</p>\n",
+    let first = story
+        .began()
+        .map(|t| format!(" Day 1 is {} in this rehearsal; the days hold for whatever start is agreed.", words::day(t)));
+    let _ = writeln!(
+        out,
+        "<p class=\"soft small\">A wave is a group that moves together.{}</p>",
+        first.unwrap_or_default()
     );
     end(out);
 }
@@ -207,7 +259,7 @@ fn calendar_cells(story: &Story, line: &Line) -> [String; 6] {
     [
         escape(&line.name),
         words::count(line.people),
-        span(line.started.map(|(from, to)| (front::notice_day(from), front::notice_day(to)))),
+        span(line.started.map(|(from, to)| (calendar::notice_day(from), calendar::notice_day(to)))),
         span(line.started),
         span(line.filled),
         span(line.converted),
@@ -220,7 +272,7 @@ fn between(story: &Story, from: Timestamp, to: Timestamp) -> String {
     let (first, last) = (one(from), one(to));
     if first == last {
         // A notice for the first day goes out before it: such a day has no number.
-        return match front::number(story, from).filter(|n| *n > 0) {
+        return match calendar::number(story, from).filter(|n| *n > 0) {
             Some(n) => format!("<span class=\"day\">day {n}</span> {first}"),
             None => first,
         };
@@ -233,17 +285,19 @@ fn between(story: &Story, from: Timestamp, to: Timestamp) -> String {
 
 fn notice(story: &Story, out: &mut String) {
     section(out, "notice", "What people will notice, and when");
-    let waves = front::calendar(story);
+    let waves = calendar::calendar(story);
     if waves.is_empty() {
         out.push_str("<p>Nobody was moved, so nobody notices anything.</p>\n");
         end(out);
         return;
     }
-    let apart = story.apart().map(|h| {
-        format!(" It lasts {} for half of the people, {} at most.", front::hours(h.median), front::hours(h.worst))
+    let apart = story.apart().map(|h| match (calendar::hours(h.median), calendar::hours(h.worst)) {
+        (median, worst) if median == worst => format!(" It lasts up to {worst}."),
+        (median, worst) => format!(" It lasts {median} for half of the people, {worst} at most."),
     });
-    let without = story.without_old_mail().map(|h| {
-        format!(" Half of the people have it within {}, all within {}.", front::hours(h.median), front::hours(h.worst))
+    let without = story.without_old_mail().map(|h| match (calendar::hours(h.median), calendar::hours(h.worst)) {
+        (median, worst) if median == worst => format!(" Everybody has it within {worst}."),
+        (median, worst) => format!(" Half of the people have it within {median}, all within {worst}."),
     });
     terms(
         out,
@@ -272,7 +326,7 @@ fn notice(story: &Story, out: &mut String) {
 
 fn dates(story: &Story, out: &mut String) {
     section(out, "dates", "Licences, dates and deadlines");
-    let dates = front::dates(story);
+    let dates = calendar::dates(story);
     if dates.is_empty() {
         out.push_str("<p>None were told.</p>\n");
     } else {
@@ -296,14 +350,16 @@ fn of_fact(fact: &Fact) -> String {
     let among = if fact.named.len() > 1 { "such as " } else { "" };
     let named = match fact.named.first() {
         None => String::new(),
-        Some(one) => format!(" <span class=\"who\">{among}{}</span>", escape(&short(who(one), NAME))),
+        Some(one) => format!(" <span class=\"who\">{among}{}</span>", escape(&named(one))),
     };
     format!("<b{class}>{}</b>{text}{named}", escape(&fact.value))
 }
 
 /// Whom a named case is about; moment and text of it stand further down.
-fn who(named: &str) -> &str {
-    named.split(", ").next().unwrap_or(named)
+fn named(case: &str) -> String {
+    let who = case.split(", ").next().unwrap_or(case);
+    // An address is known by its beginning, words are not.
+    short(who, if who.contains('@') { NAME } else { 2 * NAME })
 }
 
 /// Foreign text cut to what the sheet holds; in full it stands further down.
@@ -312,7 +368,7 @@ fn short(text: &str, letters: usize) -> String {
     if text.chars().count() <= letters {
         return text;
     }
-    format!("{}…", text.chars().take(letters - 1).collect::<String>().trim_end())
+    format!("{}…", text.chars().take(letters.saturating_sub(1)).collect::<String>().trim_end())
 }
 
 fn behind(story: &Story, out: &mut String) {

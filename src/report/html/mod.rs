@@ -37,6 +37,7 @@ pub fn page(story: &Story) -> String {
     front::sections(story, &mut out);
     // On paper a new page begins here.
     out.push_str("<div class=\"detail\">\n");
+    front::all_points(story, &mut out);
     outcome::stopped_and_broken(story, &mut out);
     outcome::forced(story, &mut out);
     outcome::timeline(story, &mut out);
