@@ -325,14 +325,36 @@ async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
         .collect())
 }
 
-/// Migration users by address: everybody whom a batch holds. Of somebody whom
-/// several hold, as after a release, the row of the batch that was started last
-/// counts: what the others say is over.
+/// Migration users by address, of these people at least: those of the batches of
+/// ours that hold them, and everybody whom a batch holds if there is somebody of
+/// whom that isn't known. Of somebody whom several hold, as after a release, the
+/// row of the batch that was started last counts: what the others say is over.
 ///
 /// # Errors
 /// Those of Exchange.
-pub async fn everybody(session: &Session) -> Result<BTreeMap<String, Row>> {
-    let rows = rows_where(session, Vec::new()).await?;
+pub async fn rows_of_people(session: &Session, addresses: &[String]) -> Result<BTreeMap<String, Row>> {
+    let names: Option<BTreeSet<String>> = {
+        let memory = session.memory();
+        let keys: BTreeSet<String> = addresses.iter().map(|a| address_key(a)).collect();
+        let listed = memory.past.batches.iter().filter(|(name, _)| !memory.past.removed.contains(*name));
+        let holding: Vec<&(String, BTreeSet<String>)> =
+            listed.map(|(_, batch)| batch).filter(|(_, rows)| !rows.is_disjoint(&keys)).collect();
+        let all = keys.iter().all(|key| holding.iter().any(|(_, rows)| rows.contains(key)));
+        all.then(|| holding.into_iter().map(|(name, _)| name.clone()).collect())
+    };
+    let rows = match names {
+        None => rows_where(session, Vec::new()).await?,
+        Some(names) => {
+            let mut rows = Vec::new();
+            for name in names {
+                match rows_of(session, &name).await {
+                    Err(f) if f.kind == Kind::NotFound => {}
+                    found => rows.extend(found?),
+                }
+            }
+            rows
+        }
+    };
     let memory = session.memory();
     let age = |row: &Row| (memory.past.started.get(&row.batch.to_lowercase()).copied(), row.synced_at);
     let mut latest: BTreeMap<String, Row> = BTreeMap::new();

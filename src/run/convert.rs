@@ -216,9 +216,12 @@ async fn reshape(
     let copied = match way {
         Way::Release => BTreeMap::new(),
         Way::Convert => {
-            let rows = batches::everybody(session).await?;
-            let seen: Vec<String> =
-                session.memory().past.synced.iter().filter(|a| !rows.contains_key(*a)).cloned().collect();
+            let rows = batches::rows_of_people(session, &addresses).await?;
+            let seen: Vec<String> = {
+                let memory = session.memory();
+                let absent = addresses.iter().map(|a| address_key(a)).filter(|a| !rows.contains_key(a));
+                absent.filter(|a| memory.past.synced.contains(a)).collect()
+            };
             let gone = seen.into_iter().map(|a| {
                 let when = guards::copied_at(session, &a, None, "");
                 (a, when)

@@ -209,7 +209,8 @@ fn the_report_reads_well_on_every_screen_and_on_paper() {
     let first = browser.sheets(&without(&page, AFTER_THE_FIRST), "first.pdf");
     let rest = browser.sheets(&without(&page, THE_FIRST), "rest.pdf");
     let last = browser.sheets(&without(&page, &format!("{THE_FIRST}, .detail")), "last.pdf");
-    assert_eq!((first, last), (1, 1), "the customer's page and the last page are a sheet each");
+    assert_eq!(first, 1, "the customer's page is a sheet");
+    assert!(last <= 2, "the last page, with every doubt of the lab, is two sheets at most: {last}");
     assert_eq!(sheets, first + rest, "nothing else stands on the customer's page");
     assert!(sheets <= 10, "{sheets} sheets for sixty mailboxes");
 

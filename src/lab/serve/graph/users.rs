@@ -50,8 +50,13 @@ pub fn user<'a>(world: &'a World, id: &str) -> Result<&'a CloudUser, Refusal> {
     world.tenant.users.get(&guid).ok_or_else(|| no_such(id))
 }
 
-fn whole(state: &State, world: &World, user: &CloudUser) -> Value {
+/// A user; of what costs most only what is selected.
+fn whole(state: &State, world: &World, user: &CloudUser, select: Option<&str>) -> Value {
+    let select = select.map(str::to_lowercase).filter(|s| !s.trim().is_empty());
+    let wants = |name: &str| select.as_ref().is_none_or(|s| s.contains(name));
+    let has_source = wants("onpremisesdistinguishedname") || wants("onpremisessamaccountname");
     let source = unbase64(&user.immutable_id)
+        .filter(|_| has_source)
         .and_then(|raw| lock(&state.index).candidates(world, "objectGUID", &raw))
         .and_then(|keys| keys.first().and_then(|k| world.directory.get(k)));
     let distinguished = source.map(|o| o.entry.dn.clone());
@@ -69,9 +74,11 @@ fn whole(state: &State, world: &World, user: &CloudUser) -> Value {
     };
     let assigned: Vec<Value> =
         user.licences.iter().map(|l| json!({"skuId": l.to_string(), "disabledPlans": off(l)})).collect();
+    let with_states = wants("licenseassignmentstates");
     let states: Vec<Value> = user
         .licences
         .iter()
+        .filter(|_| with_states)
         .map(|l| {
             json!({"skuId": l.to_string(), "disabledPlans": off(l), "assignedByGroup": null, "state": "Active",
                 "error": "None", "lastUpdatedDateTime": iso(world.now)})
@@ -101,7 +108,7 @@ fn whole(state: &State, world: &World, user: &CloudUser) -> Value {
         "serviceProvisioningErrors": [],
         "assignedLicenses": assigned,
         "licenseAssignmentStates": states,
-        "assignedPlans": plans(world, user),
+        "assignedPlans": if wants("assignedplans") { plans(world, user) } else { Vec::new() },
         "provisionedPlans": [],
         "showInAddressList": null,
     })
@@ -172,7 +179,7 @@ fn filtered(state: &State, world: &World, request: &Request) -> Result<Vec<Guid>
         }
         Some(("userPrincipalName", text)) => users.filter(|u| u.upn.eq_ignore_ascii_case(text)).map(|u| u.id).collect(),
         Some(("mail", text)) => users.filter(|u| u.mail.eq_ignore_ascii_case(text)).map(|u| u.id).collect(),
-        _ => users.filter(|u| filter.holds(&whole(state, world, u))).map(|u| u.id).collect(),
+        _ => users.filter(|u| filter.holds(&whole(state, world, u, None))).map(|u| u.id).collect(),
     })
 }
 
@@ -202,7 +209,7 @@ pub fn list(state: &State, world: &World, request: &Request) -> Outcome {
     let select = request.option("$select");
     let mut rows = Vec::new();
     for user in found.iter().skip(skip).take(top).filter_map(|id| world.tenant.users.get(id)) {
-        rows.push(selected(&whole(state, world, user), select.as_deref())?);
+        rows.push(selected(&whole(state, world, user, select.as_deref()), select.as_deref())?);
     }
     let mut body = Map::new();
     body.insert("@odata.context".into(), json!(context("users")));
@@ -235,7 +242,10 @@ pub fn count(state: &State, world: &World, request: &Request) -> Outcome {
 /// GET /users/{id}.
 pub fn one(state: &State, world: &World, request: &Request, id: &str) -> Outcome {
     let user = user(world, id)?;
-    let mut value = selected(&whole(state, world, user), request.option("$select").as_deref())?;
+    let mut value = selected(
+        &whole(state, world, user, request.option("$select").as_deref()),
+        request.option("$select").as_deref(),
+    )?;
     if let Some(map) = value.as_object_mut() {
         map.insert("@odata.context".into(), json!(context("users/$entity")));
     }
@@ -309,7 +319,7 @@ pub fn assign_license(state: &State, world: &mut World, request: &Request, id: &
         return Err((status, code, error.message));
     }
     let user = world.tenant.users.get(&guid).ok_or_else(|| no_such(id))?;
-    let mut value = selected(&whole(state, world, user), None)?;
+    let mut value = selected(&whole(state, world, user, None), None)?;
     if let Some(map) = value.as_object_mut() {
         map.insert("@odata.context".into(), json!(context("users/$entity")));
     }
@@ -372,7 +382,10 @@ pub fn by_ids(state: &State, world: &World, request: &Request) -> Outcome {
         let guid =
             id.as_str().and_then(Guid::parse).ok_or_else(|| bad_request(format!("Invalid object identifier {id}.")))?;
         let Some(user) = world.tenant.users.get(&guid) else { continue };
-        let mut value = selected(&whole(state, world, user), request.option("$select").as_deref())?;
+        let mut value = selected(
+            &whole(state, world, user, request.option("$select").as_deref()),
+            request.option("$select").as_deref(),
+        )?;
         if let Some(map) = value.as_object_mut() {
             map.insert("@odata.type".into(), json!("#microsoft.graph.user"));
         }

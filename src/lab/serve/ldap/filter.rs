@@ -215,6 +215,8 @@ pub fn same(name: &str, value: &[u8], wanted: &[u8]) -> bool {
             _ => false,
         },
         Some(Syntax::Integer | Syntax::LargeInteger) => number(value).is_some() && number(value) == number(wanted),
+        // Most are plain ASCII, and most filters ask for a hundred of them.
+        _ if value.is_ascii() && wanted.is_ascii() => value.eq_ignore_ascii_case(wanted),
         Some(Syntax::Text | Syntax::Boolean | Syntax::Other) | None => {
             lower(value).is_some() && lower(value) == lower(wanted)
         }
