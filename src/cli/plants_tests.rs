@@ -217,8 +217,7 @@ struct Edited {
 /// Whether an exchange is a search for all that a conversion changes.
 fn looks_at_mailbox(exchange: &Exchange) -> bool {
     let wanted = "msExchMailboxSecurityDescriptor";
-    exchange.method == "search"
-        && (exchange.url.contains(wanted) || exchange.request_body.to_string().contains(wanted))
+    exchange.method == "search" && (exchange.url.contains(wanted) || exchange.request_body.to_string().contains(wanted))
 }
 
 impl Tap for Colleague {
