@@ -304,8 +304,7 @@ pub fn mail(story: &Story) -> Vec<Fact> {
     }
     if !work.hindered.is_empty() {
         let sum: u64 = work.hindered.values().sum();
-        let named =
-            work.hindered.iter().map(|(what, n)| format!("{what}: {}", words::counted(*n, "time", "times"))).collect();
+        let named = work.hindered.iter().map(|(what, n)| hindered_words(what, *n)).collect();
         facts.push(Fact {
             label: "Hindered",
             value: words::counted(sum, "time", "times"),
@@ -315,6 +314,13 @@ pub fn mail(story: &Story) -> Vec<Fact> {
         });
     }
     facts
+}
+
+/// `a delegate could not open the mailbox: 7 times`; the lab may say the times
+/// itself, in front of the words.
+pub fn hindered_words(what: &str, times: u64) -> String {
+    let what = what.strip_prefix("times ").unwrap_or(what);
+    format!("{what}: {}", words::counted(times, "time", "times"))
 }
 
 /// Kinds of lost work that the first page names.

@@ -179,6 +179,36 @@ const TABLE: &[(&[&str], Owner, &str, &str)] = &[
     (&["released by the script"], Lead, "it was given back whole by the script", "try it in a later wave"),
     // Everybody.
     (
+        &["is journalled"],
+        Tenant,
+        "the journal of all messages ends with the move of their mail",
+        "set one up in Microsoft 365 before the mail is switched over",
+    ),
+    (
+        &["not copied", "too large"],
+        HelpDesk,
+        "some messages were not copied, being too large or broken",
+        "save them from the old mailbox within 30 days",
+    ),
+    (
+        &["will not be found by a new outlook profile"],
+        HelpDesk,
+        "who is left behind must not make a new Outlook profile",
+        "tell them to keep theirs until they move",
+    ),
+    (
+        &["unknown to the cloud"],
+        Directory,
+        "people are not known to Microsoft 365, and mail to them would come back",
+        "bring them into the synchronization",
+    ),
+    (
+        &["without its x.500 name"],
+        Directory,
+        "answers to old mail would come back",
+        "repeat the last step for these mailboxes, which adds what is missing",
+    ),
+    (
         &["still on the old servers"],
         Lead,
         "mailboxes stay in the old system, and so the old servers stay, too",

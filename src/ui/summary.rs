@@ -94,8 +94,7 @@ fn work(story: &Story, facts: &mut Facts) {
         facts.cases(&work.sample, CASES);
     }
     if !work.hindered.is_empty() {
-        let kinds: Vec<String> =
-            work.hindered.iter().map(|(what, n)| format!("{what} ({})", words::count(*n))).collect();
+        let kinds: Vec<String> = work.hindered.iter().map(|(what, n)| front::hindered_words(what, *n)).collect();
         facts.fact("Hindered", &kinds.join(", "));
     }
 }

@@ -334,7 +334,7 @@ fn the_summary_counts_waiting_mail_and_work_at_both_widths() {
         "  Work lost         100 of 62,000 things that people made, lost by 67 people: 50 appointments, 50 messages filed"
     );
     assert_eq!(part(&wide, "Work lost").len(), 4);
-    assert_eq!(part(&wide, "Hindered"), ["  Hindered          a delegate could not open the mailbox (7)"]);
+    assert_eq!(part(&wide, "Hindered"), ["  Hindered          a delegate could not open the mailbox: 7 times"]);
     assert_eq!(
         part(&wide, "Forced"),
         [

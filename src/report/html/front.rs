@@ -357,7 +357,8 @@ fn of_fact(fact: &Fact) -> String {
 
 /// Whom a named case is about; moment and text of it stand further down.
 fn named(case: &str) -> String {
-    let who = case.split(", ").next().unwrap_or(case);
+    let address = case.split([',', ':', ' ']).next().filter(|word| word.contains('@'));
+    let who = address.unwrap_or_else(|| case.split(", ").next().unwrap_or(case));
     // An address is known by its beginning, words are not.
     short(who, if who.contains('@') { NAME } else { 2 * NAME })
 }

@@ -122,17 +122,22 @@ pub(super) fn requests(story: &Story, out: &mut String) {
 /// What this rehearsal does not prove; the last page.
 pub(super) fn limits(story: &Story, out: &mut String) {
     section(out, "limits", "What this rehearsal does not prove");
-    out.push_str("<p>Each of these has a check in the pilot wave that would prove it.</p>\n<ul class=\"limits\">\n");
+    out.push_str("<p>Each of these has a check in the pilot wave that would prove it.</p>\n<div class=\"limits\">\n");
+    let mut head = String::new();
     for limit in limits::limits(story) {
+        if limit.head != head {
+            let close = if head.is_empty() { "" } else { "</ul>\n" };
+            let _ = writeln!(out, "{close}<h3>{}</h3>\n<ul>", escape(&limit.head));
+            head.clone_from(&limit.head);
+        }
         let _ = writeln!(
             out,
-            "<li><b>{}.</b> {}<span class=\"pilot\"><b>Pilot check:</b> {}</span></li>",
-            escape(&limit.head),
+            "<li>{}<span class=\"pilot\"><b>Pilot check:</b> {}</span></li>",
             rich(&limit.text),
             rich(&limit.pilot)
         );
     }
-    out.push_str("</ul>\n");
+    out.push_str("</ul>\n</div>\n");
     end(out);
 }
 
