@@ -32,7 +32,7 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
     let all = services.exchange.invoke("Get-MigrationBatch", vec![("ResultSize".into(), Param::from("Unlimited"))]);
     let ((people, cloud), batches) = clock.both(directories, all).await?;
     let facts: Vec<_> = people.iter().map(OnPremises::of).collect();
-    let left = facts.iter().filter(|p| p.has_mailbox).count();
+    let left = facts.iter().filter(|p| p.has_mailbox && !p.system).count();
     if left > 0 {
         report.warning(
             "",
