@@ -232,7 +232,10 @@ pub(super) async fn before_start(session: &Session, batch: &str, own: &Mailboxes
         let others = memory.past.batches.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(batch));
         let begun = others.filter(|(name, _)| memory.past.started.contains_key(*name));
         let rows = begun.flat_map(|(_, (_, rows))| rows.iter());
-        let earlier = rows.filter(|a| !memory.past.released.contains_key(*a)).cloned();
+        // Whom this run has seen with a licence keeps it: nothing here takes one
+        // away but a release.
+        let open = rows.filter(|a| !memory.past.released.contains_key(*a) && !memory.licensed.contains(*a));
+        let earlier = open.cloned();
         (earlier.collect(), memory.past.synced.clone())
     };
     let own: BTreeSet<String> = own.iter().map(|row| row.key()).collect();

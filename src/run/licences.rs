@@ -1,7 +1,7 @@
 //! Licences: seats before the start, the licence in the wave, and given back by
 //! a release.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -300,7 +300,19 @@ pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usi
         return Ok(0);
     }
     let step = session.step("license::assign", plural(mailboxes.len(), "mailbox", "mailboxes"));
-    let Needed { checked, homeless } = needed(session, &mailboxes.addresses()).await?;
+    // Whom this run has seen with one is not asked for again; a later run asks.
+    let fresh: Vec<String> = {
+        let memory = session.memory();
+        mailboxes.addresses().into_iter().filter(|a| !memory.licensed.contains(&address_key(a))).collect()
+    };
+    if fresh.is_empty() {
+        step.end("everybody has one");
+        return Ok(0);
+    }
+    let Needed { checked, homeless } = needed(session, &fresh).await?;
+    let without: BTreeSet<String> =
+        checked.give.iter().chain(checked.aside.iter().map(|a| &a.address)).map(|a| address_key(a)).collect();
+    session.memory().licensed.extend(fresh.iter().map(|a| address_key(a)).filter(|a| !without.contains(a)));
     let Some(sku) = checked.sku else {
         step.end("everybody has one");
         return Ok(0);
@@ -326,6 +338,8 @@ pub async fn assign(session: &Arc<Session>, mailboxes: &Mailboxes) -> Result<usi
     let tell = |done: usize, of: usize| step.progress(done, of, "licences", "given");
     let outcomes = gate::pass(session, &change, Some(&tell)).await?;
     let given = outcomes.iter().filter(|o| o.changed).count();
+    let good = outcomes.iter().filter(|o| o.result.is_ok()).map(|o| address_key(&o.target));
+    session.memory().licensed.extend(good);
     session.note(super::narrate::What::SeatsGiven { product, given: given as u64 });
     let refused = warn_refused(session, outcomes) + checked.aside.len();
     step.end(match (given, refused) {
@@ -361,6 +375,9 @@ async fn locate(session: &Session, users: Vec<String>) -> Result<()> {
 pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome>> {
     if plant::is(Plant::MailboxKept) {
         return Ok(Vec::new());
+    }
+    for address in users {
+        session.memory().licensed.remove(&address_key(address));
     }
     let (found, skus) = session.clock().both(recipients::users(session, users), skus(session)).await?;
     // What holds no mailbox (a project plan, a telephone) is none of our business.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::session::Session;
 use crate::base::plant::{self, Plant};
-use crate::base::{Failure, Kind, Result};
+use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::against::InCloud;
 use crate::migration::conversion::CloudMailbox;
 use crate::services::directory::Scope;
@@ -20,7 +20,7 @@ use crate::services::graph_batch::failure_of;
 use crate::wire::attributes::{Entry, address_key, escape_filter};
 use crate::wire::graph::BatchRequest;
 use crate::wire::guid::{Guid, base64};
-use crate::wire::invoke::{Param, get, text_of};
+use crate::wire::invoke::{Param, Params, get, text_of};
 
 /// What is asked of a person's directory object when rules look at it.
 pub const ATTRIBUTES: &[&str] = &[
@@ -316,10 +316,23 @@ fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser
 /// # Errors
 /// Those of Exchange.
 pub async fn cloud_mailboxes(session: &Session) -> Result<Arc<BTreeMap<String, CloudMailbox>>> {
-    let all = vec![("ResultSize".into(), Param::from("Unlimited"))];
-    let reply = session.services().exchange.invoke("Get-Mailbox", all).await?;
+    let reply = session.services().exchange.invoke("Get-Mailbox", unlimited(None)).await?;
     let mut mailboxes = BTreeMap::new();
-    for row in &reply.rows {
+    enter(&mut mailboxes, &reply.rows);
+    let mailboxes = Arc::new(mailboxes);
+    session.memory().mailboxes = mailboxes.clone();
+    Ok(mailboxes)
+}
+
+fn unlimited(filter: Option<String>) -> Params {
+    let mut params = vec![("ResultSize".into(), Param::from("Unlimited"))];
+    params.extend(filter.map(|f| ("Filter".into(), Param::from(f.as_str()))));
+    params
+}
+
+/// Takes rows of Get-Mailbox in.
+fn enter(mailboxes: &mut BTreeMap<String, CloudMailbox>, rows: &[Value]) {
+    for row in rows {
         let Some(guid) = Guid::parse(&text_of(get(row, "ExchangeGuid"))).filter(|g| *g != Guid::NIL) else { continue };
         let proxies: Vec<String> =
             get(row, "EmailAddresses").as_array().map(|l| l.iter().map(text_of).collect()).unwrap_or_default();
@@ -328,23 +341,61 @@ pub async fn cloud_mailboxes(session: &Session) -> Result<Arc<BTreeMap<String, C
             mailboxes.insert(address_key(proxy), mailbox.clone());
         }
     }
-    let mailboxes = Arc::new(mailboxes);
-    session.memory().mailboxes = mailboxes.clone();
-    Ok(mailboxes)
 }
+
+/// Mailboxes that were there before their batch are asked for one by one, if they
+/// are no more than this.
+const FEW: usize = 20;
 
 /// The cloud mailboxes of these people: as read before, if all of them were
 /// there. What a conversion looks at (GUID, X.500 name, routing address) never
-/// changes while a mailbox lives.
+/// changes while a mailbox lives. Of a wave only those are read that were made
+/// since its start (WhenMailboxCreated is a filterable property), and who was there
+/// before by name; everybody, if that leaves many unknown.
 ///
 /// # Errors
 /// Those of Exchange.
 pub async fn mailboxes_of(session: &Session, addresses: &[String]) -> Result<Arc<BTreeMap<String, CloudMailbox>>> {
-    let known = session.memory().mailboxes.clone();
-    if addresses.iter().all(|a| known.contains_key(&address_key(a))) {
+    let (known, since) = {
+        let memory = session.memory();
+        let unknown = |a: &&String| !memory.mailboxes.contains_key(&address_key(a));
+        let mut since = Some(Timestamp::MAX);
+        for address in addresses.iter().filter(unknown) {
+            since = since.and_then(|earliest| Some(earliest.min(memory.past.started(address)?)));
+        }
+        (memory.mailboxes.clone(), since)
+    };
+    let exchange = &session.services().exchange;
+    let Some(since) = since else { return cloud_mailboxes(session).await };
+    if since == Timestamp::MAX {
         return Ok(known);
     }
-    cloud_mailboxes(session).await
+    let mut mailboxes = (*known).clone();
+    // The clocks of both sides are not the same.
+    let since = since.checked_sub(SignedDuration::from_hours(1)).unwrap_or(since);
+    let filter = format!("WhenMailboxCreated -gt '{}'", since.strftime("%Y-%m-%dT%H:%M:%SZ"));
+    match exchange.invoke("Get-Mailbox", unlimited(Some(filter))).await {
+        Ok(reply) => enter(&mut mailboxes, &reply.rows),
+        // A service that won't filter by it is asked for all.
+        Err(f) if matches!(f.kind, Kind::Refused | Kind::Validation | Kind::NotFound) => {
+            return cloud_mailboxes(session).await;
+        }
+        Err(f) => return Err(f),
+    }
+    let absent: Vec<&String> = addresses.iter().filter(|a| !mailboxes.contains_key(&address_key(a))).collect();
+    if absent.len() > FEW {
+        return cloud_mailboxes(session).await;
+    }
+    for address in absent {
+        match exchange.invoke("Get-Mailbox", vec![("Identity".into(), Param::from(address.as_str()))]).await {
+            Ok(reply) => enter(&mut mailboxes, &reply.rows),
+            Err(f) if f.kind == Kind::NotFound => {}
+            Err(f) => return Err(f),
+        }
+    }
+    let mailboxes = Arc::new(mailboxes);
+    session.memory().mailboxes = mailboxes.clone();
+    Ok(mailboxes)
 }
 
 /// Waits until something holds, asking every `pause`; `false` when the deadline

@@ -59,6 +59,8 @@ pub struct Memory {
     pub past: Past,
     /// Whose kind and forwarding this run has seen to, by address in lower case.
     pub kept: BTreeSet<String>,
+    /// Who was seen with a licence that gives a mailbox, by address in lower case.
+    pub licensed: BTreeSet<String>,
     /// Effective writes so far.
     pub writes: u64,
     /// Facts kept by a primitive for a later one of the same run, by name.

@@ -63,11 +63,14 @@ fn list(call: &mut Call<'_>, wanted: impl Fn(&CloudUser) -> bool) -> Outcome {
         Some(identity) => named(call.world, identity),
         None => call.world.tenant.users.values().collect(),
     };
+    let (dates, conditions): (Vec<Condition>, Vec<Condition>) = conditions.into_iter().partition(Condition::is_date);
     let holds = |user: &CloudUser| {
-        conditions.is_empty() || {
-            let row = row(user);
-            conditions.iter().all(|c| c.holds(&row))
-        }
+        // Nobody's whole row is made for a date that they miss.
+        dates.iter().all(|c| mailbox(user).is_some_and(|m| c.is_after(m.created)))
+            && (conditions.is_empty() || {
+                let row = row(user);
+                conditions.iter().all(|c| c.holds(&row))
+            })
     };
     let mut users: Vec<&CloudUser> = users.into_iter().filter(|u| wanted(u) && holds(u)).collect();
     users.sort_by_cached_key(|u| u.alias.to_lowercase());
@@ -242,6 +245,15 @@ struct Condition {
 }
 
 impl Condition {
+    /// Whether it asks for mailboxes made after a moment.
+    fn is_date(&self) -> bool {
+        self.operator == "-gt"
+    }
+
+    fn is_after(&self, moment: jiff::Timestamp) -> bool {
+        self.value.parse::<jiff::Timestamp>().is_ok_and(|than| moment > than)
+    }
+
     fn holds(&self, row: &Value) -> bool {
         let member = get(row, &self.property);
         let texts: Vec<String> = match member {
@@ -288,12 +300,16 @@ fn conditions(filter: &str) -> Result<Vec<Condition>, Refusal> {
         let (property, after) = rest.split_once(char::is_whitespace).ok_or_else(bad)?;
         let (operator, after) = after.trim_start().split_once(char::is_whitespace).ok_or_else(bad)?;
         let operator = operator.to_lowercase();
-        if !["-eq", "-ne", "-like"].contains(&operator.as_str()) {
+        let is_date = operator == "-gt" && property.eq_ignore_ascii_case("WhenMailboxCreated");
+        if !is_date && !["-eq", "-ne", "-like"].contains(&operator.as_str()) {
             return Err(bad());
         }
         let after = after.trim_start();
         let quote = after.chars().next().filter(|c| matches!(c, '\'' | '"')).ok_or_else(bad)?;
         let (value, after) = take_quoted(after, quote).ok_or_else(bad)?;
+        if is_date && value.parse::<jiff::Timestamp>().is_err() {
+            return Err(bad());
+        }
         conditions.push(Condition { property: property.to_owned(), operator, value });
         let after = after.trim();
         rest = match after.get(..4) {
@@ -333,6 +349,9 @@ mod tests {
         assert!(holds("Name -eq 'o''hara'"));
         assert!(holds("(EmailAddresses -eq 'smtp:B@x.test' -and Name -like 'O*')"));
         assert!(!holds("EmailAddresses -ne 'b@x.test'"));
+        assert!(conditions("WhenMailboxCreated -gt '2026-01-12T07:00:00Z'").is_ok_and(|c| c[0].is_date()));
+        assert!(conditions("WhenMailboxCreated -gt 'yesterday'").is_err());
+        assert!(conditions("Name -gt 'x'").is_err());
         assert!(conditions("Name is 'x'").is_err());
         assert!(conditions("Name -eq 'x' or").is_err());
     }
