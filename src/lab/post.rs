@@ -13,6 +13,9 @@ use super::World;
 use super::mail::Sender;
 use super::world::{Message, MessageFate, after};
 
+/// So many of the messages of somebody who has moved are kept one by one; of the
+/// others only the number.
+const LATEST: usize = 64;
 /// How many lost messages are named.
 const SAMPLE: usize = 20;
 /// Domain of the Message-IDs of probes.
@@ -72,6 +75,10 @@ pub struct Drawer {
     pub late: Vec<Kept>,
     /// In the cloud mailbox.
     pub cloud: Vec<Kept>,
+    /// In the cloud mailbox of somebody who has moved, and no longer told apart.
+    pub settled: u64,
+    /// The mailbox on premises became a mail user.
+    pub has_moved: bool,
     /// Returned to the sender, or delivered to somebody else.
     pub bounced: u64,
     /// In a mailbox that is gone.
@@ -133,6 +140,10 @@ pub fn record(world: &mut World, place: usize, sender: Sender, landing: Landing)
             world.post.delivered_cloud += 1;
             mailbox.losing = false;
             push(&mut mailbox.cloud, kept);
+            if mailbox.has_moved && mailbox.cloud.len() > LATEST {
+                mailbox.settled += (mailbox.cloud.len() - LATEST / 2) as u64;
+                mailbox.cloud.drain(..mailbox.cloud.len() - LATEST / 2);
+            }
         }
         Landing::Lost(_) if mailbox.refused[sender as usize] => world.post.returned_as_before += 1,
         Landing::Lost(text) => {
@@ -208,7 +219,8 @@ pub fn copied(world: &mut World, place: usize, began: Timestamp) {
 pub fn vanished(world: &mut World, place: usize) {
     let address = world.company.list.get(place).cloned().unwrap_or_default();
     if let Some(mailbox) = world.post.people.get_mut(place) {
-        mailbox.vanished += mailbox.cloud.len() as u64;
+        mailbox.vanished += mailbox.cloud.len() as u64 + mailbox.settled;
+        mailbox.settled = 0;
         mailbox.cloud.clear();
     }
     for message in world.messages.values_mut() {
@@ -271,7 +283,7 @@ pub fn carry_home(world: &mut World, place: usize, kept: Kept) -> bool {
 pub fn astray(world: &World, place: usize, in_cloud: bool) -> (u64, String) {
     let address = world.company.list.get(place).map(String::as_str).unwrap_or_default();
     let Some(drawer) = world.post.people.get(place) else { return (0, String::new()) };
-    let mut kept = if in_cloud { drawer.late.len() } else { drawer.cloud.len() } as u64;
+    let mut kept = if in_cloud { drawer.late.len() as u64 } else { drawer.cloud.len() as u64 + drawer.settled };
     let returned = drawer.bounced;
     let mut vanished = drawer.vanished;
     for message in world.messages.values() {

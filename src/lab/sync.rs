@@ -418,9 +418,19 @@ pub fn directory_changed(world: &mut World, dn_key: &str, before: &Entry) {
         let now = world.now;
         let history = world.history.entry(address_key(&name)).or_default();
         match kind {
-            "convert" => history.converted = Some(now),
+            "convert" => {
+                history.converted = Some(now);
+                if let Some(drawer) = world.post.people.get_mut(place) {
+                    drawer.has_moved = true;
+                }
+            }
             "release" => history.released = Some(now),
-            _ if !before.has("homeMDB") && after_image.has("homeMDB") => history.converted = None,
+            _ if !before.has("homeMDB") && after_image.has("homeMDB") => {
+                history.converted = None;
+                if let Some(drawer) = world.post.people.get_mut(place) {
+                    drawer.has_moved = false;
+                }
+            }
             _ => {}
         }
         mail::touch(world, place);

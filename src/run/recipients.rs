@@ -54,6 +54,23 @@ pub const ATTRIBUTES: &[&str] = &[
     "adminCount",
 ];
 
+/// What is asked of everybody at once: what tells who somebody is and whether the
+/// mailbox can move.
+const LISTED: &[&str] = &[
+    "cn",
+    "mail",
+    "mailNickname",
+    "proxyAddresses",
+    "legacyExchangeDN",
+    "targetAddress",
+    "homeMDB",
+    "msExchRecipientTypeDetails",
+    "msExchHideFromAddressLists",
+    "msExchUMEnabledFlags",
+    "userAccountControl",
+    "publicDelegates",
+];
+
 /// Most addresses of one filter; a domain controller takes many, but a filter
 /// of thousands is slow to parse.
 const FILTER: usize = 100;
@@ -67,7 +84,7 @@ pub async fn everybody(session: &Session) -> Result<Vec<Entry>> {
     let base = directory.base().await?;
     // Contacts and groups, too: one of them may hold a person's address.
     let filter = "(proxyAddresses=*)";
-    directory.search(&base, Scope::Subtree, filter, ATTRIBUTES).await
+    directory.search(&base, Scope::Subtree, filter, LISTED).await
 }
 
 /// The directory objects of some people, by primary address in lower case.

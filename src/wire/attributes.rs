@@ -7,8 +7,9 @@
 //! provisioning LDIF, Samba's AD schema, a dump of a live forest); an empty OID
 //! means that none was found.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The value of `msExchPoliciesExcluded` that keeps address policies and the
 /// Recipient Update Service away (KB318072).
@@ -80,29 +81,58 @@ fn read_table() -> BTreeMap<String, Attribute> {
     table
 }
 
+/// An attribute of an object: its name as spelled, and its values.
+type Held = (Cow<'static, str>, Vec<Vec<u8>>);
+
 /// One directory object: its name and raw values. Attribute names keep the
 /// spelling they came with and are looked up without case.
+///
+/// A copy shares the values until one of the two is changed: a lab keeps every
+/// object as it is and as it was, and most never change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Distinguished name.
     pub dn: String,
-    /// Lower-case name → (spelling, values).
-    attributes: BTreeMap<String, (String, Vec<Vec<u8>>)>,
+    /// Spelling and values, sorted by name without case.
+    attributes: Arc<Vec<Held>>,
+}
+
+/// Order of two names without case.
+fn by_name(a: &str, b: &str) -> std::cmp::Ordering {
+    a.bytes().map(|b| b.to_ascii_lowercase()).cmp(b.bytes().map(|b| b.to_ascii_lowercase()))
+}
+
+/// A name as the schema spells it costs no room of its own.
+fn spelled(name: &str) -> Cow<'static, str> {
+    match attribute(name) {
+        Some(known) if known.name == name => Cow::Borrowed(known.name),
+        _ => Cow::Owned(name.to_owned()),
+    }
 }
 
 impl Entry {
     /// An object without attributes.
     pub fn new(dn: impl Into<String>) -> Entry {
-        Entry { dn: dn.into(), attributes: BTreeMap::new() }
+        Entry { dn: dn.into(), attributes: Arc::default() }
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.attributes.binary_search_by(|(known, _)| by_name(known, name))
     }
 
     /// Sets all values of an attribute; none removes it.
     pub fn set(&mut self, name: &str, values: Vec<Vec<u8>>) {
-        let key = name.to_ascii_lowercase();
-        if values.is_empty() {
-            self.attributes.remove(&key);
-        } else {
-            self.attributes.insert(key, (name.to_owned(), values));
+        match (self.place(name), values.is_empty()) {
+            (Ok(at), true) => {
+                Arc::make_mut(&mut self.attributes).remove(at);
+            }
+            (Err(_), true) => {}
+            (Ok(at), false) => {
+                if let Some(slot) = Arc::make_mut(&mut self.attributes).get_mut(at) {
+                    *slot = (spelled(name), values);
+                }
+            }
+            (Err(at), false) => Arc::make_mut(&mut self.attributes).insert(at, (spelled(name), values)),
         }
     }
 
@@ -113,7 +143,7 @@ impl Entry {
 
     /// Raw values; empty if absent.
     pub fn values(&self, name: &str) -> &[Vec<u8>] {
-        self.attributes.get(&name.to_ascii_lowercase()).map_or(&[], |(_, v)| v.as_slice())
+        self.place(name).ok().and_then(|at| self.attributes.get(at)).map_or(&[], |(_, v)| v.as_slice())
     }
 
     /// First value as text.
@@ -143,7 +173,7 @@ impl Entry {
 
     /// Spelling and values of all attributes, sorted by lower-case name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Vec<u8>])> {
-        self.attributes.values().map(|(name, values)| (name.as_str(), values.as_slice()))
+        self.attributes.iter().map(|(name, values)| (name.as_ref(), values.as_slice()))
     }
 }
 

@@ -28,8 +28,9 @@ pub(super) const MESSES: &[Mess] = &[
         "the old server allows few sessions at a time",
         "Exchange: rows stay Queued though the endpoint would allow more",
         "`watch` waits; the copy takes longer",
-        |w, _| {
-            w.company.sessions = Some(16);
+        |w, people| {
+            // A large company has more servers than one.
+            w.company.sessions = Some(16 + people.len() as u64 / 500 * 2);
             vec![w.company.server.clone()]
         },
     ),
