@@ -306,7 +306,9 @@ pub(super) async fn rows_of(session: &Session, name: &str) -> Result<Vec<Row>> {
 
 async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
     params.push(("ResultSize".into(), Param::from("Unlimited")));
-    let reply = session.services().exchange.invoke("Get-MigrationUser", params).await?;
+    let wanted =
+        &["Identity", "Status", "ErrorSummary", "SkippedItemCount", "BatchId", "MailboxGuid", "LastSuccessfulSyncTime"];
+    let reply = session.services().exchange.invoke_for("Get-MigrationUser", params, wanted).await?;
     Ok(reply
         .rows
         .iter()

@@ -214,7 +214,8 @@ const USER: &str = "id,userPrincipalName,displayName,mail,proxyAddresses,usageLo
 pub async fn cloud(session: &Session) -> Result<Cloud> {
     let services = session.services();
     let path = format!("/users?$select={USER}&$top={}", plant::page(999));
-    let recipients = services.exchange.invoke("Get-Recipient", vec![("ResultSize".into(), Param::from("Unlimited"))]);
+    let wanted = &["ExternalDirectoryObjectId", "RecipientTypeDetails"];
+    let recipients = services.exchange.invoke_for("Get-Recipient", unlimited(None), wanted);
     let (users, recipients) = session.clock().both(services.graph.get_all(&path), recipients).await?;
     let mut types: BTreeMap<String, String> = BTreeMap::new();
     for row in &recipients.rows {
@@ -333,13 +334,16 @@ fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser
 /// # Errors
 /// Those of Exchange.
 pub async fn cloud_mailboxes(session: &Session) -> Result<Arc<BTreeMap<String, CloudMailbox>>> {
-    let reply = session.services().exchange.invoke("Get-Mailbox", unlimited(None)).await?;
+    let reply = session.services().exchange.invoke_for("Get-Mailbox", unlimited(None), MAILBOX).await?;
     let mut mailboxes = BTreeMap::new();
     enter(&mut mailboxes, &reply.rows);
     let mailboxes = Arc::new(mailboxes);
     session.memory().mailboxes = mailboxes.clone();
     Ok(mailboxes)
 }
+
+/// What is asked of a cloud mailbox.
+const MAILBOX: &[&str] = &["ExchangeGuid", "EmailAddresses", "LegacyExchangeDN"];
 
 fn unlimited(filter: Option<String>) -> Params {
     let mut params = vec![("ResultSize".into(), Param::from("Unlimited"))];
@@ -387,32 +391,37 @@ pub async fn mailboxes_of(session: &Session, addresses: &[String]) -> Result<Arc
     if since == Timestamp::MAX {
         return Ok(known);
     }
-    let mut mailboxes = (*known).clone();
     // The clocks of both sides are not the same.
     let since = since.checked_sub(SignedDuration::from_hours(1)).unwrap_or(since);
     let filter = format!("WhenMailboxCreated -gt '{}'", since.strftime("%Y-%m-%dT%H:%M:%SZ"));
-    match exchange.invoke("Get-Mailbox", unlimited(Some(filter))).await {
-        Ok(reply) => enter(&mut mailboxes, &reply.rows),
+    let mut found = Vec::new();
+    match exchange.invoke_for("Get-Mailbox", unlimited(Some(filter)), MAILBOX).await {
+        Ok(reply) => found.extend(reply.rows),
         // A service that won't filter by it is asked for all.
         Err(f) if matches!(f.kind, Kind::Refused | Kind::Validation | Kind::NotFound) => {
             return cloud_mailboxes(session).await;
         }
         Err(f) => return Err(f),
     }
-    let absent: Vec<&String> = addresses.iter().filter(|a| !mailboxes.contains_key(&address_key(a))).collect();
+    let mut fresh = BTreeMap::new();
+    enter(&mut fresh, &found);
+    let is_absent = |a: &&String| !known.contains_key(&address_key(a)) && !fresh.contains_key(&address_key(a));
+    let absent: Vec<String> = addresses.iter().filter(is_absent).cloned().collect();
     if absent.len() > FEW {
         return cloud_mailboxes(session).await;
     }
     for address in absent {
         match exchange.invoke("Get-Mailbox", vec![("Identity".into(), Param::from(address.as_str()))]).await {
-            Ok(reply) => enter(&mut mailboxes, &reply.rows),
+            Ok(reply) => enter(&mut fresh, &reply.rows),
             Err(f) if f.kind == Kind::NotFound => {}
             Err(f) => return Err(f),
         }
     }
-    let mailboxes = Arc::new(mailboxes);
-    session.memory().mailboxes = mailboxes.clone();
-    Ok(mailboxes)
+    drop(known);
+    let mut memory = session.memory();
+    // Nobody else holds it now, as a rule, so nothing is copied.
+    Arc::make_mut(&mut memory.mailboxes).append(&mut fresh);
+    Ok(memory.mailboxes.clone())
 }
 
 /// Waits until something holds, asking every `pause`; `false` when the deadline

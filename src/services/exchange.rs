@@ -118,9 +118,18 @@ impl Exchange {
     /// service's sentence, `throttled`, `unavailable`; `in_doubt` for a write
     /// whose answer was lost.
     pub async fn invoke(&self, cmdlet: &str, params: Params) -> Result<Reply> {
-        match self.attempt(cmdlet, &params).await {
+        self.invoke_for(cmdlet, params, &[]).await
+    }
+
+    /// As [`Exchange::invoke`], answering only these properties of each row (all of
+    /// them if none is named): a list of twenty thousand is many times smaller so.
+    ///
+    /// # Errors
+    /// As [`Exchange::invoke`].
+    pub async fn invoke_for(&self, cmdlet: &str, params: Params, properties: &[&str]) -> Result<Reply> {
+        match self.attempt(cmdlet, &params, properties).await {
             Err(failure) if is_credential_failure(&failure) => match self.reseal(&params).await? {
-                Some(fresh) => self.attempt(cmdlet, &fresh).await,
+                Some(fresh) => self.attempt(cmdlet, &fresh, properties).await,
                 None => Err(failure),
             },
             other => other,
@@ -147,7 +156,7 @@ impl Exchange {
         Ok(self.module().await?.cmdlets)
     }
 
-    async fn attempt(&self, cmdlet: &str, params: &Params) -> Result<Reply> {
+    async fn attempt(&self, cmdlet: &str, params: &Params, properties: &[&str]) -> Result<Reply> {
         let verb = if Self::is_read(cmdlet) { Verb::Read } else { Verb::Write };
         let mut body = invoke::request_body(cmdlet, params);
         #[cfg(test)]
@@ -164,7 +173,10 @@ impl Exchange {
             .and_then(|(_, value)| if let Param::Text(text) = value { Some(text.clone()) } else { None })
             .unwrap_or_default();
         let call = Invocation { cmdlet, body, verb, id: self.0.ids.next().to_string(), target };
-        let first = format!("https://{}/adminapi/beta/{}/InvokeCommand", self.0.host, self.0.tenant);
+        let mut first = format!("https://{}/adminapi/beta/{}/InvokeCommand", self.0.host, self.0.tenant);
+        if !properties.is_empty() {
+            first.push_str(&format!("?$select={}", properties.join(",")));
+        }
         let mut reply = Reply::default();
         let mut seen = BTreeSet::new();
         let mut url = first;

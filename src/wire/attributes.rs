@@ -82,7 +82,7 @@ fn read_table() -> BTreeMap<String, Attribute> {
 }
 
 /// An attribute of an object: its name as spelled, and its values.
-type Held = (Cow<'static, str>, Vec<Vec<u8>>);
+type Held = (Cow<'static, str>, Arc<Vec<Vec<u8>>>);
 
 /// One directory object: its name and raw values. Attribute names keep the
 /// spelling they came with and are looked up without case.
@@ -129,10 +129,10 @@ impl Entry {
             (Err(_), true) => {}
             (Ok(at), false) => {
                 if let Some(slot) = Arc::make_mut(&mut self.attributes).get_mut(at) {
-                    *slot = (spelled(name), values);
+                    *slot = (spelled(name), Arc::new(values));
                 }
             }
-            (Err(at), false) => Arc::make_mut(&mut self.attributes).insert(at, (spelled(name), values)),
+            (Err(at), false) => Arc::make_mut(&mut self.attributes).insert(at, (spelled(name), Arc::new(values))),
         }
     }
 

@@ -249,8 +249,9 @@ pub(super) const TO_OLD: &[Row] = &[
     Row {
         from: &[From::Outside],
         anyway: true,
-        when: Some(When("sender of our domains from the internet, and a gateway at the old host refuses that", |s| {
-            s.letter.inside && s.world.company.transport.refuses_own_outside
+        when: Some(When("a sender on the internet with an address of ours, refused at a gateway", |s| {
+            let company = &s.world.company;
+            company.transport.refuses_own_outside && company.own_senders.iter().any(|o| o == s.letter.from)
         })),
         ..to_old(
             "old-refuses-own-outside",

@@ -199,7 +199,10 @@ pub(super) fn scenes() -> Vec<Scene> {
         ),
         scene(
             "old-refuses-own-outside",
-            |w| w.company.transport.refuses_own_outside = true,
+            |w| {
+                w.company.transport.refuses_own_outside = true;
+                w.company.own_senders = vec!["shop@contoso.test".to_owned()];
+            },
             Post { from: "shop@contoso.test", ..OUTSIDE },
             "550 5.7.1",
         ),
