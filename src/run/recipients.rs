@@ -216,17 +216,18 @@ pub async fn cloud(session: &Session) -> Result<Cloud> {
     let path = format!("/users?$select={USER}&$top={}", plant::page(999));
     let wanted = &["ExternalDirectoryObjectId", "RecipientTypeDetails"];
     let recipients = services.exchange.invoke_for("Get-Recipient", unlimited(None), wanted);
-    let (users, recipients) = session.clock().both(services.graph.get_all(&path), recipients).await?;
+    let mut cloud = Cloud::default();
+    let users = services.graph.get_each(&path, |user| cloud.add(person_of(&user, |_| String::new())));
+    let ((), recipients) = session.clock().both(users, recipients).await?;
     let mut types: BTreeMap<String, String> = BTreeMap::new();
     for row in &recipients.rows {
         let id = text_of(get(row, "ExternalDirectoryObjectId"));
         types.insert(id, text_of(get(row, "RecipientTypeDetails")));
     }
-    let mut cloud = Cloud::default();
-    for user in &users {
-        cloud.add(person_of(user, |id| types.get(id).cloned().unwrap_or_default()));
+    for person in &mut cloud.people {
+        person.facts.recipient_type = types.remove(&person.facts.id).unwrap_or_default();
     }
-    remember_ids(session, cloud.people.iter().cloned());
+    remember_ids(session, cloud.people.iter());
     Ok(cloud)
 }
 
@@ -247,12 +248,13 @@ pub async fn ids(session: &Session, addresses: &[String]) -> Result<Vec<Option<S
         return Ok(found);
     }
     let path = format!("/users?$select=id,userPrincipalName,proxyAddresses&$top={}", plant::page(999));
-    let users = session.services().graph.get_all(&path).await?;
-    remember_ids(session, users.iter().map(|u| person_of(u, |_| String::new())));
+    let mut users = Vec::new();
+    session.services().graph.get_each(&path, |user| users.push(person_of(&user, |_| String::new()))).await?;
+    remember_ids(session, users.iter());
     Ok(known(session))
 }
 
-fn remember_ids(session: &Session, people: impl Iterator<Item = CloudUser>) {
+fn remember_ids<'a>(session: &Session, people: impl Iterator<Item = &'a CloudUser>) {
     let mut memory = session.memory();
     for person in people {
         for proxy in person.facts.proxies.iter().filter(|p| p.get(..5).is_some_and(|k| k.eq_ignore_ascii_case("smtp:")))

@@ -69,14 +69,23 @@ impl Graph {
     /// As [`Graph::get`]; `protocol` if the pages don't end.
     pub async fn get_all(&self, path: &str) -> Result<Vec<Value>> {
         let mut rows = Vec::new();
+        self.get_each(path, |row| rows.push(row)).await?;
+        Ok(rows)
+    }
+
+    /// Each object of a collection with all its pages, one page in memory at a time.
+    ///
+    /// # Errors
+    /// As [`Graph::get_all`]; what was handed over until then stays so.
+    pub async fn get_each(&self, path: &str, mut each: impl FnMut(Value)) -> Result<()> {
         let mut seen = BTreeSet::new();
         let mut url = self.url(path)?;
         loop {
             seen.insert(url.clone());
             let ask = Ask { method: "GET", url: url.clone(), path, body: None, verb: Verb::Read };
-            let page = parsed(self.send(&ask).await?, &ask)?;
-            match &page["value"] {
-                Value::Array(items) => rows.extend(items.iter().cloned()),
+            let mut page = parsed(self.send(&ask).await?, &ask)?;
+            match page["value"].take() {
+                Value::Array(items) => items.into_iter().for_each(&mut each),
                 _ => {
                     return Err(Failure::new(Kind::Protocol, format!("{path} is no collection"))
                         .hint("use `get` for a single object")
@@ -84,7 +93,7 @@ impl Graph {
                 }
             }
             let next = page["@odata.nextLink"].as_str().filter(|_| !plant::is(Plant::FirstPageOfUsers));
-            let Some(next) = next else { return Ok(rows) };
+            let Some(next) = next else { return Ok(()) };
             if !may_follow(next, &self.0.host, &[]) || seen.contains(next) || seen.len() >= MOST_PAGES {
                 return Err(Failure::new(Kind::Protocol, format!("the pages of {path} don't lead to an end"))
                     .hint("ask for less with a filter")
