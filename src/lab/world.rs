@@ -150,8 +150,6 @@ pub struct Company {
     pub large_senders: Vec<String>,
     /// Senders outside with an address of the company: shops, newsletters.
     pub own_senders: Vec<String>,
-    /// Domain of which there is a forgotten copy of the zone inside.
-    pub inside_zone: Option<String>,
     /// Devices that send to the old server by its address.
     pub devices: Vec<String>,
     /// What is untidy: name of the mess → whom it concerns.

@@ -95,9 +95,6 @@ pub struct Untidy {
     /// Senders outside with an address of the company: shops, newsletters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub own_senders: Vec<String>,
-    /// Domain of which there is a forgotten copy of the zone inside.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub inside_zone: Option<String>,
     /// Devices that send to the old server by its address.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
@@ -143,7 +140,6 @@ pub(super) fn of(world: &World) -> Option<Untidy> {
         strict_senders: company.strict_senders.clone(),
         large_senders: company.large_senders.clone(),
         own_senders: company.own_senders.clone(),
-        inside_zone: company.inside_zone.clone(),
         devices: company.devices.clone(),
         deleted_users: world
             .tenant
@@ -193,7 +189,6 @@ pub(super) fn lay(world: &mut World, untidy: &Untidy) {
     company.strict_senders.clone_from(&untidy.strict_senders);
     company.large_senders.clone_from(&untidy.large_senders);
     company.own_senders.clone_from(&untidy.own_senders);
-    company.inside_zone.clone_from(&untidy.inside_zone);
     company.devices.clone_from(&untidy.devices);
     company.messes.clone_from(&untidy.named);
 }
@@ -240,10 +235,6 @@ pub(super) fn check(check: &mut Check<'_>) {
         for (number, sender) in senders.iter().enumerate() {
             check.address(&format!("mess.{name}[{number}]"), sender);
         }
-    }
-    if let Some(domain) = untidy.inside_zone.as_ref().filter(|d| !check.domains.contains(&d.to_lowercase())) {
-        let said = format!("`{domain}` is no mail domain of the company");
-        check.fault("mess.inside_zone", "domain", said, "name one of the company's domains");
     }
     for (number, user) in untidy.deleted_users.iter().enumerate() {
         let path = format!("mess.deleted_users[{number}]");

@@ -26,7 +26,7 @@ pub(super) const MESSES: &[Mess] = &[
     mess(
         "few-sessions",
         "the old server allows few sessions at a time",
-        "Exchange: rows stay Queued though the endpoint would allow more",
+        "Exchange: rows wait for their copy though the endpoint would allow more at a time",
         "`watch` waits; the copy takes longer",
         |w, people| {
             // A large company has more servers than one.
@@ -148,16 +148,6 @@ pub(super) const MESSES: &[Mess] = &[
         "LDAP: msExchMessageJournalRecipient of the store",
         "`preflight` says so: what goes to the cloud directly is not journalled there by itself",
         journaling,
-    ),
-    mess(
-        "inside-zone",
-        "the domain has a copy of its zone inside, which nobody thinks of",
-        "DNS: the domain controller answers for the zone with other records than the world sees",
-        "asks the public resolvers only; Outlook inside is led by the service connection point",
-        |w, _| {
-            w.company.inside_zone = w.company.domains.first().cloned();
-            w.company.inside_zone.clone().into_iter().collect()
-        },
     ),
     mess(
         "spf-full",

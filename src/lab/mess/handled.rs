@@ -21,7 +21,7 @@ pub(super) const MESSES: &[Mess] = &[
     mess(
         "hand-made-user",
         "somebody made a cloud user of the same address by hand",
-        "Graph: a user without onPremisesImmutableId holds the primary address",
+        "Graph: one user of the address, which was there before synchronization took it over",
         "synchronization takes the user over by its address; `validate` sees one user",
         hand_made,
     ),
