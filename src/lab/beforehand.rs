@@ -48,14 +48,8 @@ fn earlier_batch(world: &mut World) {
     }
     let created = after(world.began, -60 * 86_400);
     let rows = world.company.earlier_batch.iter().map(|address| MigrationRow {
-        address: address.clone(),
-        guid: world.guid("row", &format!("earlier {address}")),
         status: "Stopped".into(),
-        error: String::new(),
-        synced_items: 0,
-        skipped_items: 0,
-        synced: None,
-        attempts: 0,
+        ..MigrationRow::queued(address, world.guid("row", &format!("earlier {address}")))
     });
     let batch = Batch {
         name: EARLIER_BATCH.into(),

@@ -56,16 +56,7 @@ pub fn prepare(world: &mut World) {
 
 /// A batch of some of the list, as the service keeps it.
 pub fn batch(world: &mut World, name: &str, addresses: &[String]) {
-    let row = |address: &String| MigrationRow {
-        address: address.clone(),
-        guid: world.guid("row", address),
-        status: "Queued".into(),
-        error: String::new(),
-        synced_items: 0,
-        skipped_items: 0,
-        synced: None,
-        attempts: 0,
-    };
+    let row = |address: &String| MigrationRow::queued(address, world.guid("row", address));
     let batch = Batch {
         name: name.into(),
         guid: world.guid("batch", name),

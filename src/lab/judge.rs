@@ -17,7 +17,8 @@ use crate::wire::lab::{Broken, Outcome, Probes, Proof, Row};
 /// The verdict, from the world alone.
 pub fn proof(world: &World) -> Proof {
     let repeated = repeated(world);
-    let rows: Vec<Row> = (0..world.company.list.len()).map(|place| judge(world, place, &repeated)).collect();
+    let judged = (0..world.company.list.len()).map(|place| judge(world, place, &repeated));
+    let (rows, work): (Vec<Row>, Vec<work::Verdict>) = judged.unzip();
     let moved = rows.iter().any(|r| r.outcome == Outcome::Moved || converted(world, &r.address));
     let mut all = records::lost(world);
     if moved {
@@ -37,8 +38,6 @@ pub fn proof(world: &World) -> Proof {
         let some: Vec<String> = repeated.values().flatten().take(5).cloned().collect();
         all.push(broken("written-twice", some.join("; ")));
     }
-    let work: Vec<work::Verdict> =
-        rows.iter().enumerate().map(|(place, row)| work::lost_of(world, place, row.outcome)).collect();
     people_at_work(world, &rows, &work, &mut all);
     let (apart_median, apart_worst) = spread(rows.iter().filter_map(|r| r.hours_apart));
     let (without_median, without_worst) = spread(rows.iter().filter_map(|r| r.hours_without_old_mail));
@@ -97,7 +96,7 @@ fn converted(world: &World, address: &str) -> bool {
     world.history.get(&address.to_lowercase()).is_some_and(|h| h.converted.is_some())
 }
 
-fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) -> Row {
+fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) -> (Row, work::Verdict) {
     let case = Case::of(world, place);
     let address = world.company.list.get(place).cloned().unwrap_or_default();
     let key = address.to_lowercase();
@@ -145,7 +144,7 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
         (Some(from), Some(to)) if to >= from => Some((to.as_second() - from.as_second()) as f64 / 3600.0),
         _ => None,
     };
-    Row {
+    let row = Row {
         outcome,
         reason: if outcome == Outcome::Moved { String::new() } else { reason },
         broken: found,
@@ -157,7 +156,8 @@ fn judge(world: &World, place: usize, repeated: &BTreeMap<String, Vec<String>>) 
         junk: drawer.map_or(0, |d| u64::from(d.junk)),
         delayed: drawer.map_or(0, |d| u64::from(d.delayed)),
         address,
-    }
+    };
+    (row, work)
 }
 
 /// Until when new mail is in one mailbox and Outlook in the other: until Outlook

@@ -19,6 +19,7 @@ pub mod licences;
 pub mod mail;
 pub mod mess;
 pub mod names;
+pub mod organization;
 pub mod people;
 pub mod post;
 pub mod records;

@@ -9,7 +9,7 @@ use super::delivery::{self, End, From, Letter};
 use super::mail::{self, Sender, Side};
 use super::post::{self, Landing};
 use super::{World, index};
-use crate::wire::attributes::{dn_key, domain_of};
+use crate::wire::attributes::domain_of;
 
 /// Bytes of a message with plans in it.
 const LARGE: u64 = 24 << 20;
@@ -100,8 +100,8 @@ fn to_group(world: &mut World, address: &str) {
 
 /// Whether a group takes mail of colleagues only: strangers were refused before.
 fn is_for_members(world: &World, address: &str) -> bool {
-    let key = index::old_object(world, address).map(dn_key);
-    key.and_then(|k| world.directory.get(&k)).is_some_and(|o| o.entry.is_true("msExchRequireAuthToSendTo"))
+    let object = index::old_object(world, address).and_then(|key| world.directory.get(key));
+    object.is_some_and(|o| o.entry.is_true("msExchRequireAuthToSendTo"))
 }
 
 #[cfg(test)]

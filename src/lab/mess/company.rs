@@ -21,7 +21,18 @@ const fn mess(
     Mess { name, about, wire, script, becomes: Becomes::Company, lay: Lay::Company(lay) }
 }
 
-/// The records; those of trouble come with the usual faults only.
+/// As [`mess`], with the usual faults only.
+const fn trouble(
+    name: &'static str,
+    about: &'static str,
+    wire: &'static str,
+    script: &'static str,
+    lay: fn(&mut World, &[Person]) -> Vec<String>,
+) -> Mess {
+    Mess { lay: Lay::Trouble(lay), ..mess(name, about, wire, script, lay) }
+}
+
+/// The records.
 pub(super) const MESSES: &[Mess] = &[
     mess(
         "few-sessions",
@@ -66,7 +77,7 @@ pub(super) const MESSES: &[Mess] = &[
             vec!["the help desk".to_owned()]
         },
     ),
-    mess(
+    trouble(
         "certificate",
         "the certificate of the outside name expires in the third wave, and is renewed the next day",
         "Exchange: rows stop, and fail after five hours without an item",
@@ -76,7 +87,7 @@ pub(super) const MESSES: &[Mess] = &[
             vec![w.company.mail_host.clone()]
         },
     ),
-    mess(
+    trouble(
         "password",
         "the migration account's password expires on day 42, until somebody sets it anew",
         "Exchange: rows fail with a sign-in error",
@@ -167,7 +178,7 @@ pub(super) const MESSES: &[Mess] = &[
             w.company.devices.clone()
         },
     ),
-    mess(
+    trouble(
         "too-few-seats",
         "fewer licences were bought than people move",
         "Graph: prepaidUnits of subscribedSkus",
@@ -175,11 +186,6 @@ pub(super) const MESSES: &[Mess] = &[
         too_few_seats,
     ),
 ];
-
-/// Whether a mess comes with the usual faults only.
-pub(super) fn is_trouble(name: &str) -> bool {
-    ["certificate", "password", "too-few-seats"].contains(&name)
-}
 
 /// Seven in the evening of a day.
 fn evening(world: &World, day: i64) -> Timestamp {
@@ -288,8 +294,9 @@ fn too_few_seats(world: &mut World, people: &[Person]) -> Vec<String> {
         return Vec::new();
     }
     // Who has a mailbox beforehand holds a seat, though the row is left.
-    let messes = world.company.messes.iter();
-    let left: usize = messes.filter(|(name, _)| super::left::takes_no_seat(name)).map(|(_, who)| who.len()).sum();
+    let company = &world.company;
+    let names = super::left::MESSES.iter().filter_map(|m| company.messes.get(m.name));
+    let left = names.flatten().filter(|a| !company.beforehand.contains_key(&a.to_lowercase())).count();
     let id = crate::lab::tenancy::ENTERPRISEPACK;
     let taken = world.seats_taken.get(&id).copied().unwrap_or_default();
     let Some(sku) = world.tenant.skus.iter_mut().find(|s| s.id == id) else { return Vec::new() };

@@ -224,11 +224,6 @@ pub(super) const MESSES: &[Mess] = &[
     ),
 ];
 
-/// Whether a row that is left for this reason holds no licence.
-pub(super) fn takes_no_seat(name: &str) -> bool {
-    MESSES.iter().any(|m| m.name == name) && name != "by-hand"
-}
-
 fn fate(world: &mut World, person: &Person, fate: Fate) {
     world.company.fates.insert(person.address.to_lowercase(), fate);
 }

@@ -36,6 +36,8 @@ enum Lay {
     Person(fn(&mut World, &Person)),
     /// For the company; answers whom or what it concerns.
     Company(fn(&mut World, &[Person]) -> Vec<String>),
+    /// For the company, with the usual faults only.
+    Trouble(fn(&mut World, &[Person]) -> Vec<String>),
 }
 
 /// One mess.
@@ -99,8 +101,12 @@ pub fn lay_handled(world: &mut World, people: &[Person]) {
 
 /// Lays out what concerns the company; `trouble` or the rest.
 fn lay_company(world: &mut World, people: &[Person], trouble: bool) {
-    for mess in company::MESSES.iter().filter(|m| company::is_trouble(m.name) == trouble) {
-        let Lay::Company(lay) = mess.lay else { continue };
+    for mess in company::MESSES {
+        let lay = match mess.lay {
+            Lay::Company(lay) if !trouble => lay,
+            Lay::Trouble(lay) if trouble => lay,
+            _ => continue,
+        };
         let who = lay(world, people);
         if !who.is_empty() {
             remember(world, mess, who);

@@ -60,9 +60,8 @@ pub fn tick(world: &mut World) {
             extra.bookings.push((place, desk.opens, choice));
         }
     }
-    let opens: Vec<Opens> = extra.bosses(world, &mut desks, at, &mut made);
+    extra.bosses(world, &mut desks, at, &mut made);
     world.office.desks = desks;
-    debug_assert_eq!(opens.len(), world.office.desks.len());
     let hinder = |world: &mut World, words: &'static str, times: u64| {
         if times > 0 {
             *world.office.hindered.entry(words).or_default() += times;
@@ -102,7 +101,7 @@ struct Extra {
 
 impl Extra {
     /// Delegates work in the mailboxes of others, on whichever side these are.
-    fn bosses(&mut self, world: &World, desks: &mut [Desk], at: u32, made: &mut u64) -> Vec<Opens> {
+    fn bosses(&mut self, world: &World, desks: &mut [Desk], at: u32, made: &mut u64) {
         let opens: Vec<Opens> = desks.iter().map(|d| d.opens).collect();
         for (worker, owners) in &world.office.works_for {
             for owner in owners {
@@ -121,7 +120,6 @@ impl Extra {
                 }
             }
         }
-        opens
     }
 }
 

@@ -90,16 +90,7 @@ pub fn new(call: &mut Call<'_>) -> Outcome {
 }
 
 fn new_row(world: &World, batch: Guid, address: &str) -> MigrationRow {
-    MigrationRow {
-        address: address.to_owned(),
-        guid: world.guid("migration user", &format!("{batch} {}", address.to_lowercase())),
-        status: "Queued".into(),
-        error: String::new(),
-        synced_items: 0,
-        skipped_items: 0,
-        synced: None,
-        attempts: 0,
-    }
+    MigrationRow::queued(address, world.guid("migration user", &format!("{batch} {}", address.to_lowercase())))
 }
 
 fn begin(world: &mut World, key: &str, name: &str) {
