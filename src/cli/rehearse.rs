@@ -114,6 +114,8 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
     let control = control.ok_or_else(|| Failure::internal("a lab's profile without a control address"))?;
     let asked = runtime.block_on(ask_lab(&control));
     let (proof, counts, digest) = asked?;
+    // It has said all it knows, and the report needs the room.
+    runtime.block_on(lab.stop());
     if failure.is_some() && counts.requests.is_empty() {
         // It ended before it asked anybody anything: there is nothing to report.
         return Ok((code, None));
@@ -158,7 +160,6 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
             .ui
             .warning("no guard objected, so --force passed none", Some("leave it out: the script needs no force"));
     }
-    runtime.block_on(lab.stop());
     logged?;
     Ok((exit, Some(story)))
 }
@@ -202,11 +203,7 @@ pub(crate) fn sample_project(lab: &Lab, list: Option<&Path>, home: &Path) -> Res
 
 /// What the lab says in the end.
 pub(crate) async fn ask_lab(control: &LabClock) -> Result<(Proof, Counts, Digest)> {
-    let odd = |e: serde_json::Error| Failure::internal(format!("the lab's control answers what can't be read: {e}"));
-    let proof = serde_json::from_value(control.get_json("/proof").await?).map_err(odd)?;
-    let counts = serde_json::from_value(control.get_json("/count").await?).map_err(odd)?;
-    let digest = serde_json::from_value(control.get_json("/digest").await?).map_err(odd)?;
-    Ok((proof, counts, digest))
+    Ok((control.get("/proof").await?, control.get("/count").await?, control.get("/digest").await?))
 }
 
 /// Highest resident memory of this process in bytes, where the system tells.

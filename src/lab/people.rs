@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::directory::{self, Person};
 use super::{Options, World, names};
-use crate::wire::attributes::dn_key;
+use crate::wire::attributes::{Entry, dn_key};
 
 /// Share of the sample company in its second domain, in percent.
 const SECOND_DOMAIN: u64 = 15;
@@ -197,9 +197,12 @@ impl Taken {
 
 /// Puts the mailboxes into the directory.
 pub fn settle(world: &mut World, people: &[Person]) {
+    let mut before = Entry::default();
     for (place, person) in people.iter().enumerate() {
         let key = person.address.to_lowercase();
-        let entry = directory::mailbox(world, person);
+        let mut entry = directory::mailbox(world, person);
+        entry.share_with(&before);
+        before = entry.clone();
         let name = dn_key(&entry.dn);
         let (items, bytes) = size(world, &key);
         directory::add(world, entry, items, bytes);

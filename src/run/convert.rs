@@ -50,7 +50,7 @@ enum Way {
 struct Reshape {
     way: Way,
     addresses: Vec<String>,
-    cloud: Arc<BTreeMap<String, CloudMailbox>>,
+    cloud: Arc<BTreeMap<String, Arc<CloudMailbox>>>,
     /// Whose copy is complete, and since when if anybody knows; looked at by a
     /// conversion only.
     copied: BTreeMap<String, Option<Timestamp>>,
@@ -83,7 +83,7 @@ impl Reshape {
                 Ok((plan.mods, plan.after))
             }
             Way::Release => {
-                let plan = conversion::release(entry, cloud)?;
+                let plan = conversion::release(entry, cloud.map(AsRef::as_ref))?;
                 Ok((plan.mods, plan.after))
             }
         }
@@ -429,7 +429,11 @@ pub async fn release(
 /// Waits until the cloud shows the address that every release adds (the cloud
 /// mailbox's own X.500 name). A cycle may have read the directory just before
 /// the write and ended after it; what a person's object shows is the proof.
-async fn cloud_knows(session: &Session, people: &[String], mailboxes: &BTreeMap<String, CloudMailbox>) -> Result<()> {
+async fn cloud_knows(
+    session: &Session,
+    people: &[String],
+    mailboxes: &BTreeMap<String, Arc<CloudMailbox>>,
+) -> Result<()> {
     if plant::is(Plant::ReleaseUnsynced) {
         return Ok(());
     }

@@ -28,11 +28,11 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
     let mut report = Report::new("decommission::check");
     let services = session.services();
     let clock = session.clock();
-    let directories = clock.both(recipients::everybody(session), recipients::cloud(session));
+    let directories = clock.both(recipients::with_mailbox(session), recipients::cloud(session));
     let all = services.exchange.invoke("Get-MigrationBatch", vec![("ResultSize".into(), Param::from("Unlimited"))]);
     let ((people, cloud), batches) = clock.both(directories, all).await?;
-    let facts: Vec<_> = people.iter().map(OnPremises::of).collect();
-    let left = facts.iter().filter(|p| p.has_mailbox && !p.system).count();
+    let left = people.iter().map(OnPremises::of).filter(|p| p.has_mailbox && !p.system).count();
+    drop(people);
     if left > 0 {
         report.warning(
             "",

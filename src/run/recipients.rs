@@ -87,6 +87,16 @@ pub async fn everybody(session: &Session) -> Result<Vec<Entry>> {
     directory.search(&base, Scope::Subtree, filter, LISTED).await
 }
 
+/// Whoever still has a mailbox on the old servers.
+///
+/// # Errors
+/// Those of the directory.
+pub async fn with_mailbox(session: &Session) -> Result<Vec<Entry>> {
+    let directory = &session.services().directory;
+    let base = directory.base().await?;
+    directory.search(&base, Scope::Subtree, "(&(proxyAddresses=*)(homeMDB=*))", LISTED).await
+}
+
 /// The directory objects of some people, by primary address in lower case.
 /// Who isn't there is missing in the answer; who is there twice is a failure.
 ///
@@ -335,7 +345,7 @@ fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser
 ///
 /// # Errors
 /// Those of Exchange.
-pub async fn cloud_mailboxes(session: &Session) -> Result<Arc<BTreeMap<String, CloudMailbox>>> {
+pub async fn cloud_mailboxes(session: &Session) -> Result<Arc<BTreeMap<String, Arc<CloudMailbox>>>> {
     let reply = session.services().exchange.invoke_for("Get-Mailbox", unlimited(None), MAILBOX).await?;
     let mut mailboxes = BTreeMap::new();
     enter(&mut mailboxes, &reply.rows);
@@ -354,13 +364,13 @@ fn unlimited(filter: Option<String>) -> Params {
 }
 
 /// Takes rows of Get-Mailbox in.
-fn enter(mailboxes: &mut BTreeMap<String, CloudMailbox>, rows: &[Value]) {
+fn enter(mailboxes: &mut BTreeMap<String, Arc<CloudMailbox>>, rows: &[Value]) {
     for row in rows {
         let Some(guid) = Guid::parse(&text_of(get(row, "ExchangeGuid"))).filter(|g| *g != Guid::NIL) else { continue };
         let proxies: Vec<String> =
             get(row, "EmailAddresses").as_array().map(|l| l.iter().map(text_of).collect()).unwrap_or_default();
-        let mailbox = CloudMailbox { legacy_dn: text_of(get(row, "LegacyExchangeDN")), guid, proxies: proxies.clone() };
-        for proxy in proxies.iter().filter(|p| p.get(..5).is_some_and(|k| k.eq_ignore_ascii_case("smtp:"))) {
+        let mailbox = Arc::new(CloudMailbox { legacy_dn: text_of(get(row, "LegacyExchangeDN")), guid, proxies });
+        for proxy in mailbox.proxies.iter().filter(|p| p.get(..5).is_some_and(|k| k.eq_ignore_ascii_case("smtp:"))) {
             mailboxes.insert(address_key(proxy), mailbox.clone());
         }
     }
@@ -378,7 +388,7 @@ const FEW: usize = 20;
 ///
 /// # Errors
 /// Those of Exchange.
-pub async fn mailboxes_of(session: &Session, addresses: &[String]) -> Result<Arc<BTreeMap<String, CloudMailbox>>> {
+pub async fn mailboxes_of(session: &Session, addresses: &[String]) -> Result<Arc<BTreeMap<String, Arc<CloudMailbox>>>> {
     let (known, since) = {
         let memory = session.memory();
         let unknown = |a: &&String| !memory.mailboxes.contains_key(&address_key(a));
@@ -419,9 +429,9 @@ pub async fn mailboxes_of(session: &Session, addresses: &[String]) -> Result<Arc
             Err(f) => return Err(f),
         }
     }
-    drop(known);
     let mut memory = session.memory();
     // Nobody else holds it now, as a rule, so nothing is copied.
+    drop(known);
     Arc::make_mut(&mut memory.mailboxes).append(&mut fresh);
     Ok(memory.mailboxes.clone())
 }

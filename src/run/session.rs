@@ -49,7 +49,7 @@ pub struct Memory {
     /// an id never changes.
     pub ids: BTreeMap<String, String>,
     /// Cloud mailboxes as last read, by every SMTP address in lower case.
-    pub mailboxes: Arc<BTreeMap<String, CloudMailbox>>,
+    pub mailboxes: Arc<BTreeMap<String, Arc<CloudMailbox>>>,
     /// Rows that a check of this run let go on, in lower case: what an earlier
     /// run left them for is over.
     pub going_on: BTreeSet<String>,

@@ -275,7 +275,7 @@ impl Directory {
         }
         let mut stream =
             ldap.with_timeout(SEARCH_LIMIT).streaming_search_with(adapters, base, scope, filter, attrs).await?;
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         while let Some(row) = stream.next().await? {
             if plant::is(Plant::FirstPageOfEntries) && entries.len() >= page() as usize {
                 continue;
@@ -283,7 +283,11 @@ impl Directory {
             if row.is_ref() || row.is_intermediate() {
                 continue;
             }
-            entries.extend(entry_of(row.0));
+            let Some(mut entry) = entry_of(row.0) else { continue };
+            if let Some(before) = entries.last() {
+                entry.share_with(before);
+            }
+            entries.push(entry);
         }
         Ok((entries, stream.finish().await))
     }

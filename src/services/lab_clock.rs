@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::dialer::Dialer;
 use super::http::{Body, Broken, Call, Http};
@@ -41,26 +42,18 @@ impl LabClock {
     /// # Errors
     /// The lab is gone.
     pub async fn now(&self) -> Result<Timestamp> {
-        self.read_now(self.get_json("/clock").await?)
+        Ok(self.get::<Now>("/clock").await?.now)
     }
 
     /// `GET` of a path such as `/proof`.
     ///
     /// # Errors
-    /// The lab is gone, or knows no such path.
-    pub async fn get_json(&self, path: &str) -> Result<Value> {
+    /// The lab is gone, knows no such path, or answers something else.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         self.ask("GET", path, Body::None).await
     }
 
-    /// `POST` of a path such as `/faults`.
-    ///
-    /// # Errors
-    /// As [`LabClock::get_json`].
-    pub async fn post_json(&self, path: &str, body: &Value) -> Result<Value> {
-        self.ask("POST", path, Body::Json(body.clone())).await
-    }
-
-    async fn ask(&self, method: &str, path: &str, body: Body) -> Result<Value> {
+    async fn ask<T: DeserializeOwned>(&self, method: &str, path: &str, body: Body) -> Result<T> {
         let url = format!("{}{path}", self.root);
         let headers = vec![("Accept", "application/json".to_owned())];
         let call = Call { service: "lab", method, url: &url, headers, body, limit: LIMIT };
@@ -78,24 +71,17 @@ impl LabClock {
             return Err(bad("the lab refused a request on its control address")
                 .hint("check that lab and stagepost are of the same version"));
         }
-        answer.json().ok_or_else(|| {
-            bad("the lab's answer is no JSON").hint("check that lab and stagepost are of the same version")
-        })
-    }
-
-    fn read_now(&self, value: Value) -> Result<Timestamp> {
-        let now: Now = serde_json::from_value(value).map_err(|e| {
-            Failure::new(Kind::Protocol, "the lab does not say what time it is")
-                .hint("check that lab and stagepost are of the same version")
+        serde_json::from_slice(&answer.body).map_err(|e| {
+            bad("the lab's answer can't be read")
                 .detail(e.to_string())
-        })?;
-        Ok(now.now)
+                .hint("check that lab and stagepost are of the same version")
+        })
     }
 }
 
 #[async_trait]
 impl Advance for LabClock {
     async fn advance(&self, to: Timestamp) -> Result<Timestamp> {
-        self.read_now(self.post_json("/clock/advance", &json!({ "to": to })).await?)
+        Ok(self.ask::<Now>("POST", "/clock/advance", Body::Json(json!({ "to": to }))).await?.now)
     }
 }

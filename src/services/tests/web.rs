@@ -156,7 +156,7 @@ async fn the_lab_is_asked_for_its_time() {
         let driven = Clock::driven(Arc::new(lab.clone()), now);
         driven.sleep(jiff::SignedDuration::from_hours(24)).await.expect("it advances");
         assert_eq!(driven.now().to_string(), "2026-11-21T09:00:00Z");
-        assert_eq!(lab.get_json("/digest").await.ok(), Some(json!({"digest": 1})));
+        assert_eq!(lab.get::<Value>("/digest").await.ok(), Some(json!({"digest": 1})));
         assert_eq!(LabClock::new(&dialer, "127.0.0.1:1").err().map(|f| f.kind), Some(Kind::Refused));
     })
     .await;
