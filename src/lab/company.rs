@@ -71,7 +71,7 @@ pub fn draft(options: &Options) -> Result<Draft, String> {
     if draft.dealt {
         mess::lay_left(&mut draft.world, &draft.people);
     }
-    mess::lay_handled(&mut draft.world, &draft.people);
+    mess::lay_handled(&mut draft.world, &draft.people, options.list.is_some());
     Ok(draft)
 }
 
@@ -221,6 +221,7 @@ pub fn skeleton(seed: u64, faults: Faults, domains: &[String]) -> Result<World, 
         usn: 10_000,
         tenant,
         zones: BTreeMap::new(),
+        inside: BTreeMap::new(),
         caches: BTreeMap::new(),
         messages: BTreeMap::new(),
         secrets: tenancy::secrets(seed),

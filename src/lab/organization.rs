@@ -49,6 +49,8 @@ pub struct Company {
     pub unreadable: BTreeMap<String, u64>,
     /// X.500 names of a former life that nobody kept, by address in lower case.
     pub former: BTreeMap<String, String>,
+    /// Second addresses that stand in the list, too: the same person once more.
+    pub twice: Vec<String>,
     /// Who is in a batch of an earlier try.
     pub earlier_batch: BTreeSet<String>,
     /// What happens at a time of its own.

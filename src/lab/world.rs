@@ -63,6 +63,9 @@ pub struct World {
     pub tenant: Tenant,
     /// The DNS of the internet around them: zone apex (`contoso.test.`) → zone.
     pub zones: BTreeMap<String, Zone>,
+    /// Copies of zones that the domain controller serves to whoever is inside, as
+    /// they were made long ago; nothing that is changed outside reaches them.
+    pub inside: BTreeMap<String, Zone>,
     /// What recursive resolvers hold: (resolver, name, type as text) → copy.
     pub caches: BTreeMap<(String, String, String), Cached>,
     /// Messages of the tool, by Message-ID; those of the lab's senders are kept in

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hickory_proto::rr::RecordType;
 
+use super::inside;
 use super::recipients;
 use super::report::{Report, plural};
 use super::session::Session;
@@ -72,6 +73,11 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
                 format!("the MX record of {domain} lives {} seconds; it can go back to {SETTLED_TTL}", mx.ttl),
             );
         }
+    }
+    for (domain, message, hint) in
+        inside::misled(session, &session.project().domains, &session.profile().cloud.autodiscover).await?
+    {
+        report.warning(&domain, message, &hint);
     }
     let configuration = services.directory.configuration().await?;
     let filter = format!("(&(objectClass=serviceConnectionPoint)(keywords={SCP_URL}))");

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::gate;
 use super::guards::{self, Force};
+use super::inside;
 use super::narrate::What;
 use super::recipients::{self, until};
 use super::report::{Report, plural};
@@ -453,6 +454,9 @@ pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String], force:
             )
             .await?;
         }
+    }
+    for (domain, message, hint) in inside::misled(session, domains, name).await? {
+        session.note(What::Finding { severity: "warning".into(), target: domain, message, hint });
     }
     step.end(match changed {
         0 => "leads to the cloud already".to_owned(),

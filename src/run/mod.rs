@@ -16,6 +16,7 @@ pub mod gate;
 #[cfg(test)]
 mod gate_tests;
 pub mod guards;
+pub mod inside;
 pub mod journal;
 pub mod kinds;
 pub mod licences;

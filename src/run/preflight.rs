@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use super::inside::{self, View};
 use super::recipients;
 use super::report::{Report, plural};
 use super::session::Session;
@@ -50,6 +51,7 @@ pub async fn preflight(session: &Arc<Session>) -> Result<Report> {
     tenant(session, &mut report).await;
     directory(session, &mut report).await;
     proxy(session, &mut report).await;
+    inside(session, &mut report).await;
     report.tell(session);
     report.close(step);
     Ok(report)
@@ -184,6 +186,32 @@ fn kind_of(session: &Session, report: &mut Report, servers: &[Entry]) {
             "",
             format!("stagepost.toml says Exchange {said}, the directory says Exchange {}", newest.name()),
             "correct source in stagepost.toml",
+        );
+    }
+}
+
+/// A domain controller that serves the zone itself: what is changed outside must be
+/// changed there, too.
+async fn inside(session: &Session, report: &mut Report) {
+    let server = &session.profile().directory.host;
+    for domain in &session.project().domains {
+        let differences = match inside::view(session, domain).await {
+            Ok(View::Own(differences)) => differences,
+            Ok(View::None) => continue,
+            Ok(View::Silent) => {
+                report.fact("view inside", format!("not verified: {server} does not answer on port 53"));
+                return;
+            }
+            Err(failure) => return report.failed(domain, "DNS", &failure),
+        };
+        let now = match differences.as_slice() {
+            [] => "with the same records at the moment".to_owned(),
+            some => some.iter().map(inside::Differs::words).collect::<Vec<_>>().join("; "),
+        };
+        report.warning(
+            domain,
+            format!("inside, {server} answers from a copy of the zone {domain} of its own ({now})"),
+            "no change of the zone reaches that copy: autodiscover above all is set there by hand, once everybody has moved",
         );
     }
 }

@@ -55,6 +55,8 @@ pub enum Ask<'a> {
     /// The primary of the zone if the profile names it, else the first name
     /// server that the zone lists.
     Authority,
+    /// This server, `host:port`, if it serves the zone itself.
+    Server(&'a str),
 }
 
 /// What one authoritative server serves.
@@ -121,6 +123,7 @@ impl DnsClient {
     pub async fn lookup(&self, name: &str, kind: RecordType, from: Ask<'_>) -> Result<Option<RecordSet>> {
         match from {
             Ask::Resolver(place) => self.ask(place, name, kind, true).await,
+            Ask::Server(place) => self.ask(place, name, kind, false).await,
             Ask::Authority => {
                 let place = match self.zone_for(name) {
                     Some(zone) => zone.server.clone(),

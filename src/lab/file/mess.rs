@@ -14,6 +14,7 @@ use super::check::Check;
 use crate::lab::World;
 use crate::lab::incidents::Incidents;
 use crate::lab::world::{Beforehand, DeletedUser, after};
+use crate::wire::dns::relative;
 use crate::wire::guid::Guid;
 
 /// What the tenant has of a person beforehand.
@@ -63,6 +64,12 @@ pub struct Untidy {
     /// Items that can't be copied, by primary address.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unreadable: BTreeMap<String, i64>,
+    /// Second addresses that stand in the list as rows of their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub twice_listed: Vec<String>,
+    /// Domains of which the domain controller serves an old copy inside.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inside_zones: Vec<String>,
     /// Who is in a batch of an earlier try.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub earlier_batch: Vec<String>,
@@ -129,6 +136,8 @@ pub(super) fn of(world: &World) -> Option<Untidy> {
             .collect(),
         former_dns: company.former.clone(),
         unreadable: company.unreadable.iter().filter_map(|(a, n)| Some((a.clone(), number(*n)?))).collect(),
+        twice_listed: company.twice.clone(),
+        inside_zones: world.inside.keys().map(|apex| relative(apex)).collect(),
         earlier_batch: company.earlier_batch.iter().cloned().collect(),
         filter: company.filter.as_ref().map(|(name, value)| format!("{name}={value}")),
         sessions: company.sessions.and_then(number),
@@ -164,7 +173,11 @@ pub(super) fn lay(world: &mut World, untidy: &Untidy) {
         Some(DeletedUser { id, upn, name: d.name.clone(), deleted: after(world.began, -9 * 86_400) })
     });
     world.tenant.deleted = deleted.collect();
+    for domain in &untidy.inside_zones {
+        crate::lab::mess::copy_inside(world, &domain.to_lowercase());
+    }
     let company = &mut world.company;
+    company.twice.clone_from(&untidy.twice_listed);
     for (address, what) in &untidy.in_cloud {
         let what = match what {
             InCloud::Licensed => Beforehand::Licensed,
@@ -206,6 +219,14 @@ pub(super) fn check(check: &mut Check<'_>) {
         for address in addresses {
             check.person(&format!("mess.{name}"), address, "person");
         }
+    }
+    for (number, address) in untidy.twice_listed.iter().enumerate() {
+        check.address(&format!("mess.twice_listed[{number}]"), address);
+    }
+    let is_foreign = |d: &&String| !check.domains.contains(&d.to_lowercase());
+    for domain in untidy.inside_zones.iter().filter(is_foreign).cloned().collect::<Vec<_>>() {
+        let said = format!("`{domain}` is no mail domain of the company");
+        check.fault("mess.inside_zones", "domain", said, "name one of the company's domains");
     }
     for (address, count) in &untidy.unreadable {
         check.number(&format!("mess.unreadable.{address}"), Some(*count), 1, 1_000_000);

@@ -161,6 +161,17 @@ pub(super) const MESSES: &[Mess] = &[
         journaling,
     ),
     mess(
+        "inside-zone",
+        "the domain controller serves a copy of the zone, made long ago, to whoever is inside",
+        "DNS: the domain controller answers for the domain with authority, and with other records than the world sees",
+        "never asks it whether something is done; `preflight`, `autodiscover::set` and `decommission::check` say what it answers and what must be changed there by hand",
+        |w, _| {
+            let domain = main_domain(w);
+            copy_inside(w, &domain);
+            vec![domain]
+        },
+    ),
+    mess(
         "spf-full",
         "the sender policy of the domain asks for ten lookups already",
         "DNS: TXT with includes, ten lookups in all",
@@ -263,6 +274,20 @@ fn journaling(world: &mut World, _: &[Person]) -> Vec<String> {
     let Some(object) = world.directory.get_mut(&dn_key(&store)) else { return Vec::new() };
     object.entry.set_text("msExchMessageJournalRecipient", &journal);
     vec![store]
+}
+
+/// The domain controller gets a copy of a zone as it stands, but for what such a
+/// copy has of its own: mail goes to the mailbox server by its inside name.
+pub fn copy_inside(world: &mut World, domain: &str) {
+    let owner = absolute(domain);
+    let Some(mut zone) = world.zones.get(&owner).cloned() else { return };
+    let mut put = |kind: RecordType, value: String| {
+        zone.sets.insert((owner.clone(), kind.to_string()), RecordSet::new(&owner, kind, 3600, vec![value]));
+    };
+    put(RecordType::MX, format!("10 {}", absolute(&world.company.server)));
+    put(RecordType::NS, absolute(&world.company.domain_controller));
+    zone.updates = false;
+    world.inside.insert(owner, zone);
 }
 
 /// Ten lookups: the cloud's own, and what a company collects over the years.

@@ -43,6 +43,16 @@ pub(super) const MESSES: &[Mess] = &[
             w.company.beforehand.insert(p.address.to_lowercase(), Beforehand::Mailbox);
         },
     ),
+    Mess {
+        lay: Lay::Listed(twice_listed),
+        ..mess(
+            "twice-listed",
+            "two lists were put together, and the person is in both: once by a second address",
+            "the list: a row whose address LDAP knows as a second one",
+            "`validate` sets the second row aside with the primary address; the person moves by the first",
+            twice_listed,
+        )
+    },
     mess(
         "soft-deleted",
         "a deleted cloud user of the same name lies in the recycle bin with its mailbox",
@@ -175,6 +185,12 @@ fn hand_made(world: &mut World, person: &Person) {
     user.display_name.clone_from(&person.display);
     user.upn = format!("{}@{}", person.alias.to_lowercase().replace(' ', ""), world.tenant.initial_domain);
     tenancy::enter(world, user);
+}
+
+fn twice_listed(world: &mut World, person: &Person) {
+    let second = format!("{}.old@{}", person.account.to_lowercase(), domain_of(&person.address));
+    add_address(world, person, &format!("smtp:{second}"));
+    world.company.twice.push(second);
 }
 
 fn soft_deleted(world: &mut World, person: &Person) {

@@ -16,6 +16,7 @@ use super::World;
 use super::directory::Person;
 use crate::wire::attributes::{Entry, dn_key};
 
+pub use company::copy_inside;
 pub use page::page;
 
 /// What becomes of a row that has the mess.
@@ -34,6 +35,9 @@ pub enum Becomes {
 enum Lay {
     /// For one person.
     Person(fn(&mut World, &Person)),
+    /// For one person, and the list that the lab writes; a list that is given
+    /// stays as it is.
+    Listed(fn(&mut World, &Person)),
     /// For the company; answers whom or what it concerns.
     Company(fn(&mut World, &[Person]) -> Vec<String>),
     /// For the company, with the usual faults only.
@@ -85,15 +89,16 @@ fn order(world: &World, people: &[Person]) -> Vec<usize> {
 }
 
 /// Lays out what a sound script leaves no row behind for, over a company that the
-/// lab makes up.
-pub fn lay_handled(world: &mut World, people: &[Person]) {
+/// lab makes up; `given` if the list is somebody's own.
+pub fn lay_handled(world: &mut World, people: &[Person], given: bool) {
+    let messes: Vec<&Mess> = handled::MESSES.iter().filter(|m| !(given && matches!(m.lay, Lay::Listed(_)))).collect();
     let turn = usize::try_from(world.choose("mess-turn", "handled", 0) % 64).unwrap_or_default();
     // Those in trouble come from the other end of the same order.
     let order = order(world, people);
     let free = order.len().saturating_sub(troubled(order.len()));
     let someone = order.iter().rev().take(free).filter_map(|i| people.get(*i)).filter(|p| p.details == 1);
     for (number, person) in someone.take(untidy(people.len())).enumerate() {
-        let Some(mess) = handled::MESSES.get((number + turn) % handled::MESSES.len()) else { continue };
+        let Some(mess) = messes.get((number + turn) % messes.len()) else { continue };
         lay(world, mess, person);
     }
     lay_company(world, people, false);
@@ -128,7 +133,7 @@ pub fn lay_left(world: &mut World, people: &[Person]) {
 
 /// Lays one mess out for one person.
 pub fn lay(world: &mut World, mess: &Mess, person: &Person) {
-    if let Lay::Person(lay) = mess.lay {
+    if let Lay::Person(lay) | Lay::Listed(lay) = mess.lay {
         lay(world, person);
         remember(world, mess, vec![person.address.clone()]);
     }

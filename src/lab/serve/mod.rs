@@ -78,6 +78,7 @@ impl Lab {
         let smtp_cloud = tcp().await?;
         let control = tcp().await?;
         let authority = both().await?;
+        let inside = both().await?;
         let mut resolvers = Vec::new();
         for _ in papers::RESOLVERS {
             resolvers.push(both().await?);
@@ -89,6 +90,7 @@ impl Lab {
             smtp_old: address(&smtp_old)?,
             smtp_cloud: address(&smtp_cloud)?,
             authority: address(&authority.0)?,
+            inside: address(&inside.0)?,
             resolvers: Vec::new(),
             control: address(&control)?,
         };
@@ -114,7 +116,7 @@ impl Lab {
             let (state, stop) = own();
             tasks.spawn(smtp::listen(state, listener, tls.clone(), side, stop));
         }
-        let mut servers = vec![(authority, dns::Server::Authority(signer))];
+        let mut servers = vec![(authority, dns::Server::Authority(signer)), (inside, dns::Server::Inside)];
         for (sockets, name) in resolvers.into_iter().zip(papers::RESOLVERS) {
             servers.push((sockets, dns::Server::Resolver(name.to_owned())));
         }

@@ -35,6 +35,8 @@ pub struct Ports {
     pub smtp_cloud: String,
     /// Name server.
     pub authority: String,
+    /// The domain controller's name service.
+    pub inside: String,
     /// Resolvers, in the order of [`RESOLVERS`].
     pub resolvers: Vec<String>,
     /// Control address.
@@ -68,6 +70,7 @@ fn map(world: &World, ports: &Ports) -> BTreeMap<String, String> {
     }
     put(&company.domain_controller, 636, &ports.ldaps);
     put(&company.domain_controller, 389, &ports.ldap);
+    put(&company.domain_controller, 53, &ports.inside);
     put(&company.mail_host, 25, &ports.smtp_old);
     for domain in world.tenant.domains.values() {
         put(domain.mx_host.trim_end_matches('.'), 25, &ports.smtp_cloud);
@@ -163,7 +166,7 @@ pub fn write(world: &World, profile: &Profile, authority: &str, folder: &Path) -
     };
     plain("ca.pem", authority)?;
     let mut list = String::from("EmailAddress\r\n");
-    for address in &world.company.list {
+    for address in world.company.list.iter().chain(&world.company.twice) {
         list.push_str(address);
         list.push_str("\r\n");
     }
@@ -205,6 +208,7 @@ mod tests {
             smtp_old: here(),
             smtp_cloud: here(),
             authority: here(),
+            inside: here(),
             resolvers: vec![here(), here()],
             control: here(),
         };

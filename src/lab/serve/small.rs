@@ -100,6 +100,7 @@ pub fn of(people: &[&str]) -> World {
         usn: 1000,
         tenant,
         zones: zones(),
+        inside: BTreeMap::new(),
         caches: BTreeMap::new(),
         messages: BTreeMap::new(),
         secrets: BTreeMap::from([

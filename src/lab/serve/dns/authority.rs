@@ -1,4 +1,7 @@
-//! Answers from the zones themselves.
+//! Answers from the zones themselves: those of the world, or the copies that the
+//! domain controller keeps inside.
+
+use std::collections::BTreeMap;
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::SOA;
@@ -23,15 +26,15 @@ pub enum Found {
     NoData(String),
     /// The name is not there: apex of the zone.
     NoName(String),
-    /// No zone of the world holds it.
+    /// No zone of these holds it.
     Foreign,
 }
 
 /// The zone that a name (absolute, lower case) lies in.
-pub fn zone_of<'a>(world: &'a World, name: &str) -> Option<&'a Zone> {
+pub fn zone_of<'a>(zones: &'a BTreeMap<String, Zone>, name: &str) -> Option<&'a Zone> {
     let mut rest = name;
     loop {
-        if let Some(zone) = world.zones.get(rest) {
+        if let Some(zone) = zones.get(rest) {
             return Some(zone);
         }
         rest = rest.split_once('.').map(|(_, r)| r).filter(|r| !r.is_empty())?;
@@ -39,8 +42,8 @@ pub fn zone_of<'a>(world: &'a World, name: &str) -> Option<&'a Zone> {
 }
 
 /// Looks a name and type up.
-pub fn look(world: &World, name: &str, kind: RecordType) -> Found {
-    let Some(zone) = zone_of(world, name) else { return Found::Foreign };
+pub fn look(zones: &BTreeMap<String, Zone>, name: &str, kind: RecordType) -> Found {
+    let Some(zone) = zone_of(zones, name) else { return Found::Foreign };
     if let Some(set) = zone.sets.get(&(name.to_owned(), kind.to_string())) {
         return Found::Set(set.clone());
     }
@@ -83,13 +86,15 @@ pub fn soa(zone: &Zone, ttl: u32) -> Option<Record> {
     Some(record)
 }
 
-/// Answers a question with authority.
-pub fn answer(world: &mut World, request: &Message) -> Message {
+/// Answers a question with authority; `inside` from the domain controller's
+/// copies.
+pub fn answer(world: &mut World, inside: bool, request: &Message) -> Message {
     let [query] = request.queries.as_slice() else { return coded(request, ResponseCode::FormErr) };
     let kind = query.query_type();
     world.count("dns", &kind.to_string());
+    let zones = if inside { &world.inside } else { &world.zones };
     let mut name = absolute(&query.name().to_ascii());
-    if zone_of(world, &name).is_none() || query.query_class() != DNSClass::IN {
+    if zone_of(zones, &name).is_none() || query.query_class() != DNSClass::IN {
         return coded(request, ResponseCode::Refused);
     }
     if matches!(kind, RecordType::AXFR | RecordType::IXFR) {
@@ -98,18 +103,18 @@ pub fn answer(world: &mut World, request: &Message) -> Message {
     let mut response = coded(request, ResponseCode::NoError);
     response.metadata.authoritative = true;
     if kind == RecordType::SOA
-        && let Some(zone) = world.zones.get(&name)
+        && let Some(zone) = zones.get(&name)
     {
         response.answers.extend(soa(zone, zone.minimum));
         return response;
     }
     if kind == RecordType::ANY {
-        let sets = zone_of(world, &name).into_iter().flat_map(|z| z.sets.values()).filter(|s| s.name == name);
+        let sets = zone_of(zones, &name).into_iter().flat_map(|z| z.sets.values()).filter(|s| s.name == name);
         response.answers.extend(sets.flat_map(|s| records(s, s.ttl)));
         return response;
     }
     for _ in 0..LONGEST_CHAIN {
-        match look(world, &name, kind) {
+        match look(zones, &name, kind) {
             Found::Set(set) => {
                 response.answers.extend(records(&set, set.ttl));
                 break;
@@ -119,12 +124,12 @@ pub fn answer(world: &mut World, request: &Message) -> Message {
                 name = set.values.first().cloned().unwrap_or_default();
             }
             Found::NoData(apex) => {
-                response.authorities.extend(world.zones.get(&apex).and_then(|z| soa(z, z.minimum)));
+                response.authorities.extend(zones.get(&apex).and_then(|z| soa(z, z.minimum)));
                 break;
             }
             Found::NoName(apex) => {
                 response.metadata.response_code = ResponseCode::NXDomain;
-                response.authorities.extend(world.zones.get(&apex).and_then(|z| soa(z, z.minimum)));
+                response.authorities.extend(zones.get(&apex).and_then(|z| soa(z, z.minimum)));
                 break;
             }
             Found::Foreign => break,

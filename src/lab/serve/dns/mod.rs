@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::state::State;
 use crate::lab::World;
+use crate::wire::dns::absolute;
 
 /// Name of the key that may change zones.
 pub const KEY: &str = "stagepost-lab.";
@@ -39,6 +40,8 @@ pub enum Server {
     Authority(TSigner),
     /// A caching resolver of this name.
     Resolver(String),
+    /// The domain controller: its copies, and a resolver for everything else.
+    Inside,
 }
 
 /// The key of a lab.
@@ -106,10 +109,24 @@ fn answer(state: &State, server: &Server, bytes: &[u8], datagram: bool) -> Optio
     let mut world = state.lock();
     let mut response = match server {
         Server::Resolver(name) => resolver::answer(&mut world, name, &request),
+        Server::Inside => inside(&mut world, &request),
         Server::Authority(key) => return authoritative(&mut world, key, &request, bytes, datagram),
     };
     finish(&mut response, &request);
     fitted(&response, &request, datagram)
+}
+
+/// What a desk inside the company hears.
+fn inside(world: &mut World, request: &Message) -> Message {
+    let own = request
+        .queries
+        .first()
+        .is_some_and(|q| authority::zone_of(&world.inside, &absolute(&q.name().to_ascii())).is_some());
+    if own {
+        return authority::answer(world, true, request);
+    }
+    let name = world.company.domain_controller.clone();
+    resolver::answer(world, &name, request)
 }
 
 fn malformed(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -129,7 +146,7 @@ fn authoritative(world: &mut World, key: &TSigner, request: &Message, bytes: &[u
             coded(request, ResponseCode::NotAuth)
         }
         Signed::No | Signed::Good(_) => match request.metadata.op_code {
-            OpCode::Query => authority::answer(world, request),
+            OpCode::Query => authority::answer(world, false, request),
             OpCode::Update => {
                 world.count("zone", "update");
                 let code = match signed {

@@ -79,7 +79,7 @@ pub fn answer(world: &mut World, resolver: &str, request: &Message) -> Message {
 }
 
 fn authority(world: &World, name: &str, response: &mut Message) {
-    response.authorities.extend(zone_of(world, name).and_then(|z| soa(z, z.minimum)));
+    response.authorities.extend(zone_of(&world.zones, name).and_then(|z| soa(z, z.minimum)));
 }
 
 fn held(world: &mut World, resolver: &str, name: &str, kind: RecordType) -> Held {
@@ -103,7 +103,7 @@ fn held(world: &mut World, resolver: &str, name: &str, kind: RecordType) -> Held
         return Held::NoName;
     }
     let negative = |world: &World, apex: &str| world.zones.get(apex).map_or(0, |z| z.minimum);
-    match look(world, name, kind) {
+    match look(&world.zones, name, kind) {
         Found::Set(set) => {
             keep(world, resolver, name, &kind.to_string(), Some(set.clone()), set.ttl);
             let ttl = set.ttl;

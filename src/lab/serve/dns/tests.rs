@@ -172,3 +172,23 @@ fn a_resolver_keeps_what_it_has_until_it_runs_out() {
     let elsewhere = ask(&state, &one, "outside.contoso.test", RecordType::A, true);
     assert!(elsewhere.metadata.recursion_available && elsewhere.answers.len() == 2);
 }
+
+#[test]
+fn the_domain_controller_serves_its_copy_and_asks_the_world_for_the_rest() {
+    let state = State::new(small::world());
+    // Without a copy it is one more resolver.
+    let before = ask(&state, &Server::Inside, "contoso.test", RecordType::MX, true);
+    assert!(!before.metadata.authoritative && before.metadata.recursion_available);
+    crate::lab::mess::copy_inside(&mut state.lock(), "contoso.test");
+    let swapped =
+        swap(Some(set(RecordType::MX, 3600, &["10 mail.contoso.test."])), Some(set(RecordType::MX, 300, &[CLOUD])));
+    let now = state.lock().now.as_second();
+    assert_eq!(send(&state, swapped, Some(&key()), now).0, ResponseCode::NoError);
+    let inside = ask(&state, &Server::Inside, "contoso.test", RecordType::MX, true);
+    assert!(inside.metadata.authoritative);
+    let server = format!("10 {}", absolute(&state.lock().company.server));
+    assert_eq!(mx(&state, &Server::Inside).map(|s| s.values), Some(vec![server]));
+    assert_eq!(mx(&state, &Server::Authority(key())).map(|s| s.values), Some(vec![CLOUD.to_owned()]));
+    let foreign = ask(&state, &Server::Inside, "example.test", RecordType::A, true);
+    assert!(!foreign.metadata.authoritative);
+}
