@@ -15,6 +15,7 @@ use super::session::{Session, Step};
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::wire::graph::percent;
+use crate::wire::invoke::{Param, get, number_of};
 
 /// Messages that the old server took in this run, until their outcomes stand in
 /// the journal.
@@ -120,7 +121,10 @@ pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Ste
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         // A copy that failed halfway has brought old mail along, which the old
         // mailbox still has. An hour's grace for clocks that disagree.
-        let since = session.memory().past.started(address).map(|t| t - jiff::SignedDuration::from_hours(1));
+        let since = match copied_nothing(session, address).await? {
+            true => None,
+            false => session.memory().past.started(address).map(|t| t - jiff::SignedDuration::from_hours(1)),
+        };
         let is_new = |m: &Value| {
             let received = m["receivedDateTime"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
             received.zip(since).is_none_or(|(received, since)| received >= since)
@@ -148,6 +152,19 @@ pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Ste
         step.progress(done + 1, addresses.len(), "mailboxes", format!("{carried} messages carried home"));
     }
     Ok(carried)
+}
+
+/// Whether the row's copy brought nothing along: then all that lies in the cloud
+/// mailbox came there by itself, also before the batch, and the old one has none
+/// of it. Where the service doesn't know the row, it may have.
+async fn copied_nothing(session: &Session, address: &str) -> Result<bool> {
+    let one = vec![("Identity".into(), Param::from(address))];
+    let reply = match session.services().exchange.invoke("Get-MigrationUser", one).await {
+        Ok(reply) => reply,
+        Err(f) if f.kind == Kind::NotFound => return Ok(false),
+        Err(f) => return Err(f),
+    };
+    Ok(reply.rows.first().is_some_and(|row| number_of(get(row, "SyncedItemCount")) == Some(0)))
 }
 
 /// The host that a message is handed to, with the mistake that a test has planted.
