@@ -311,6 +311,14 @@ fn first_sync(world: &mut World, people: &[Person]) {
         .collect();
     order.sort();
     world.dirty = order.into_iter().take(late).map(|(_, key)| key).collect();
+    // Whose address a user made by hand holds is met by a cycle of the run, not
+    // before it.
+    let is_made_by_hand = |p: &&Person| {
+        let user = index::cloud_user(world, &p.address).and_then(|id| world.tenant.users.get(&id));
+        user.is_some_and(|u| u.immutable_id.is_empty())
+    };
+    let met: Vec<String> = people.iter().filter(is_made_by_hand).map(|p| dn_key(&p.dn())).collect();
+    world.dirty.extend(met);
     let config = format!("cn=configuration,{}", dn_key(&directory::base(world)));
     let keys: Vec<String> = world.directory.keys().filter(|k| !k.ends_with(&config)).cloned().collect();
     for key in keys {

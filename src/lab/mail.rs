@@ -77,6 +77,7 @@ pub fn prepare(world: &mut World) {
     let sets = world.zones.values().flat_map(|z| z.sets.iter().map(|(k, s)| (k.clone(), s.clone())));
     world.post.published = sets.collect();
     world.post.first = world.post.published.clone();
+    world.post.written_to = super::visitors::groups_and_folders(world);
     for who in 0..world.company.list.len() {
         let refused = [Sender::Outside, Sender::Colleague, Sender::Cloud]
             .map(|sender| matches!(landing(world, who, sender), Landing::Lost(_)));

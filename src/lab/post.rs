@@ -53,6 +53,8 @@ pub struct Post {
     pub published: std::collections::BTreeMap<(String, String), crate::wire::dns::RecordSet>,
     /// Record sets as they were at the beginning.
     pub first: std::collections::BTreeMap<(String, String), crate::wire::dns::RecordSet>,
+    /// Groups and folders on premises, and whether a message to one has many ways.
+    pub written_to: Vec<(String, bool)>,
     /// What the routes remembered below were computed from.
     pub routing: u64,
 }

@@ -9,13 +9,15 @@ use super::delivery::{self, End, From, Letter};
 use super::mail::{self, Sender, Side};
 use super::post::{self, Landing};
 use super::{World, index};
-use crate::wire::attributes::domain_of;
+use crate::wire::attributes::{Entry, domain_of, primary_smtp};
 
 /// Bytes of a message with plans in it.
 const LARGE: u64 = 24 << 20;
 /// A group by query is written to this seldom, in working days; each time costs a
 /// way for every member.
 const GROUP_EVERY: u64 = 20;
+/// Members of a group that is written to every day.
+const MEMBERS_MOST: usize = 50;
 /// Largest company whose groups by query are written to.
 const GROUP_MOST: usize = 5_000;
 
@@ -38,9 +40,8 @@ pub fn day(world: &mut World) {
             send(world, place, &device, &to, Side::Old, From::Colleague, 0);
         }
     }
-    let (addresses, costly) = not_people(world);
-    for address in addresses {
-        if !costly.contains(&address) || (day % GROUP_EVERY == 2 && world.company.list.len() <= GROUP_MOST) {
+    for (address, costly) in world.post.written_to.clone() {
+        if !costly || (day % GROUP_EVERY == 2 && world.company.list.len() <= GROUP_MOST) {
             to_group(world, &address);
         }
     }
@@ -76,11 +77,20 @@ fn send(world: &mut World, place: usize, sender: &str, to: &str, entry: Side, by
     }
 }
 
-/// Addresses of groups and folders on premises; and those of groups by query.
-fn not_people(world: &World) -> (Vec<String>, Vec<String>) {
-    let names = ["dynamic-group", "mail-folder", "members-only"];
-    let of = |name: &&str| world.company.messes.get(*name).cloned().unwrap_or_default();
-    (names.iter().flat_map(of).collect(), of(&"dynamic-group"))
+/// Primary addresses of groups and folders on premises, and whether a message to
+/// one has many ways to go: the directory says it, whoever made the company.
+pub fn groups_and_folders(world: &World) -> Vec<(String, bool)> {
+    let class =
+        |entry: &Entry, name: &str| entry.values("objectClass").iter().any(|c| c.eq_ignore_ascii_case(name.as_bytes()));
+    let found = world.directory.values().map(|o| &o.entry).filter_map(|entry| {
+        let by_query = class(entry, "msExchDynamicDistributionList");
+        if !by_query && !class(entry, "group") && !class(entry, "publicFolder") {
+            return None;
+        }
+        let address = primary_smtp(&entry.texts("proxyAddresses"))?;
+        Some((address, by_query || entry.values("member").len() > MEMBERS_MOST))
+    });
+    found.collect()
 }
 
 fn to_group(world: &mut World, address: &str) {

@@ -21,8 +21,8 @@ pub(super) const MESSES: &[Mess] = &[
     mess(
         "hand-made-user",
         "somebody made a cloud user of the same address by hand",
-        "Graph: one user of the address, which was there before synchronization took it over",
-        "synchronization takes the user over by its address; `validate` sees one user",
+        "Graph: a user of the address without onPremisesImmutableId, until a cycle takes it over",
+        "synchronization takes the user over by its address; `directory::synchronize` waits for it, `validate` sees one user",
         hand_made,
     ),
     mess(
