@@ -24,15 +24,7 @@ pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
         return Ok(0);
     }
     if let Some(rule) = rules::rule(name) {
-        context.ui.print(&format!(
-            "{} ({}): {}\n\nCause: {}\nRemedy: {}\nSource: {}\n",
-            rule.id,
-            rule.severity.word(),
-            rule.meaning,
-            rule.cause,
-            rule.remedy,
-            rule.source
-        ));
+        context.ui.print(&of_rule(rule));
         return Ok(0);
     }
     if let Some(guard) = guards::guard(name) {
@@ -50,6 +42,24 @@ pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
         .unwrap_or_default();
     Err(Failure::new(Kind::Usage, format!("there is no primitive, no rule and no guard {name}"))
         .hint(format!("did you mean `{near}`? `stagepost explain` lists all")))
+}
+
+fn of_rule(rule: &rules::Rule) -> String {
+    let mut out = format!(
+        "{} ({}): {}\n\nCause: {}\nRemedy: {}\nKinds: {}\nSource: {}\n",
+        rule.id,
+        rule.severity.word(),
+        rule.meaning,
+        rule.cause,
+        rule.remedy,
+        rule.kinds_text(),
+        rule.source
+    );
+    if !rule.implies.is_empty() {
+        out.push_str(&format!("Implies: {}\n", rule.implies.join(", ")));
+    }
+    out.push_str(&format!("\nExample\n{}", rule.example.text()));
+    out
 }
 
 fn of_primitive(p: &Primitive) -> String {

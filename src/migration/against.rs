@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::conversion::is_system;
 use super::list::Mailboxes;
-use super::rules::{Rule, Severity, rule};
+use super::rules::{EVERY_KIND, Example, Rule, Severity, rule};
 use crate::wire::attributes::{Entry, Proxy, address_key, dn_key, domain_of, primary_smtp};
 
 /// Bit of userAccountControl that says the account is disabled.
@@ -180,7 +180,9 @@ macro_rules! against {
             cause: $cause,
             remedy: $remedy,
             source: $source,
-            example: $example,
+            example: Example::Situation($example),
+            implies: &[],
+            kinds: EVERY_KIND,
         }
     };
 }
@@ -193,7 +195,7 @@ pub const LIST_RULES: &[Rule] = &[
         "a slip in the list, or a person who has left",
         "correct the row or take it out",
         ERRORS,
-        b"the list has ann@contoso.test, the directory does not"
+        "the list has ann@contoso.test, the directory does not"
     ),
     against!(
         NOT_PRIMARY,
@@ -201,7 +203,7 @@ pub const LIST_RULES: &[Rule] = &[
         "the list was made from user names or from an old address book",
         "write the primary SMTP address into the list",
         "Microsoft, CSV files for mailbox migration",
-        b"the list has a.smith@contoso.test, the primary address is ann@contoso.test"
+        "the list has a.smith@contoso.test, the primary address is ann@contoso.test"
     ),
     against!(
         HIDDEN,
@@ -209,7 +211,7 @@ pub const LIST_RULES: &[Rule] = &[
         "rooms, leavers and service accounts are often hidden",
         "show it, wait for the address list to be made anew, start, and hide it again afterwards",
         ERRORS,
-        b"msExchHideFromAddressLists is TRUE"
+        "msExchHideFromAddressLists is TRUE"
     ),
     against!(
         NOT_IN_CLOUD,
@@ -217,7 +219,7 @@ pub const LIST_RULES: &[Rule] = &[
         "directory synchronization is off, filters the person away, or has not run yet",
         "bring the person into the scope of directory synchronization and run a cycle",
         KNOW,
-        b"no user of the tenant has ann@contoso.test"
+        "no user of the tenant has ann@contoso.test"
     ),
     against!(
         WRONG_RECIPIENT,
@@ -225,7 +227,7 @@ pub const LIST_RULES: &[Rule] = &[
         "a licence was given before the Exchange GUID was synchronized, so that two mailboxes exist",
         "decide which mailbox counts; taking the licence away makes it a mail user again",
         KNOW,
-        b"the cloud has a licensed mailbox that no batch has made"
+        "the cloud has a licensed mailbox that no batch has made"
     ),
     against!(
         SHARED_ADDRESS,
@@ -233,7 +235,7 @@ pub const LIST_RULES: &[Rule] = &[
         "a leftover contact, a copied account, a group of the same name",
         "take the address off the wrong object and run a cycle",
         "Microsoft, duplicate attribute resiliency",
-        b"two objects hold smtp:ann@contoso.test"
+        "two objects hold smtp:ann@contoso.test"
     ),
     against!(
         CONFLICT,
@@ -241,7 +243,7 @@ pub const LIST_RULES: &[Rule] = &[
         "another cloud object holds the same address or user name",
         "solve the conflict in the tenant; an hourly sweep puts the value back",
         "Microsoft, duplicate attribute resiliency",
-        b"ProxyAddresses SMTP:ann@contoso.test in conflict"
+        "ProxyAddresses SMTP:ann@contoso.test in conflict"
     ),
     against!(
         UNVERIFIED,
@@ -249,7 +251,7 @@ pub const LIST_RULES: &[Rule] = &[
         "an inside domain such as contoso.local, or one that was forgotten",
         "verify the domain or take the address off",
         "Microsoft Support, NotAcceptedDomainException",
-        b"smtp:ann@contoso.local"
+        "smtp:ann@contoso.local"
     ),
     against!(
         OTHER_BATCH,
@@ -257,7 +259,7 @@ pub const LIST_RULES: &[Rule] = &[
         "an earlier try, or somebody else's batch",
         "remove the mailbox from that batch, or the batch",
         "Microsoft Support, UserAlreadyBeingMigratedException",
-        b"ann@contoso.test is in the batch `test`"
+        "ann@contoso.test is in the batch `test`"
     ),
     against!(
         UNIFIED_MESSAGING,
@@ -265,7 +267,7 @@ pub const LIST_RULES: &[Rule] = &[
         "voice mail is still on for the person",
         "switch it off with Disable-UMMailbox",
         KNOW,
-        b"bit 1 of msExchUMEnabledFlags"
+        "bit 1 of msExchUMEnabledFlags"
     ),
     against!(
         SYSTEM,
@@ -273,7 +275,7 @@ pub const LIST_RULES: &[Rule] = &[
         "an export without a filter",
         "take the row out",
         "stagepost",
-        b"SystemMailbox{1f05a927-...}"
+        "SystemMailbox{1f05a927-...}"
     ),
     against!(
         NO_MAILBOX,
@@ -281,7 +283,7 @@ pub const LIST_RULES: &[Rule] = &[
         "a contact, a mail user, or a mailbox that was removed",
         "take the row out",
         ERRORS,
-        b"the object has no homeMDB"
+        "the object has no homeMDB"
     ),
     against!(
         FORWARDED,
@@ -289,7 +291,7 @@ pub const LIST_RULES: &[Rule] = &[
         "an earlier move to another organization",
         "clear targetAddress if it is not needed any more: the service overwrites it",
         KNOW,
-        b"targetAddress is SMTP:ann@elsewhere.test"
+        "targetAddress is SMTP:ann@elsewhere.test"
     ),
     against!(
         LINKED_MAILBOX,
@@ -297,7 +299,7 @@ pub const LIST_RULES: &[Rule] = &[
         "a resource forest",
         "synchronize both forests, or make it a user mailbox",
         "Microsoft, default rules of directory synchronization",
-        b"msExchRecipientTypeDetails is 2"
+        "msExchRecipientTypeDetails is 2"
     ),
     against!(
         NO_ALIAS,
@@ -305,7 +307,7 @@ pub const LIST_RULES: &[Rule] = &[
         "mailNickname was emptied by hand",
         "give it its alias back: without one its Exchange attributes are not synchronized",
         "Microsoft, default rules of directory synchronization",
-        b"mailNickname is empty"
+        "mailNickname is empty"
     ),
     Rule {
         severity: Severity::Warning,
@@ -315,7 +317,7 @@ pub const LIST_RULES: &[Rule] = &[
             "a licence was given before the Exchange GUID was synchronized",
             "ask the person what the cloud mailbox holds; taking its licence away makes it a mail user again",
             KNOW,
-            b"the cloud has a licensed mailbox that no batch has made"
+            "the cloud has a licensed mailbox that no batch has made"
         )
     },
     Rule {
@@ -326,7 +328,7 @@ pub const LIST_RULES: &[Rule] = &[
             "it was converted by hand",
             "convert_to_mail_user of these mailboxes adds what is missing",
             KNOW,
-            b"a mail user without x500: of its legacyExchangeDN"
+            "a mail user without x500: of its legacyExchangeDN"
         )
     },
 ];

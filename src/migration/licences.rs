@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::against::Aside;
-use super::rules::{Rule, Severity, rule};
+use super::rules::{EVERY_KIND, Example, Rule, Severity, rule};
 
 /// Days after which the service disconnects a mailbox without licence.
 pub const GRACE_DAYS: i64 = 30;
@@ -216,7 +216,9 @@ pub const LICENCE_RULES: &[Rule] = &[
         cause: "the directory carries none and stagepost.toml names none",
         remedy: "set usage_location in stagepost.toml, or the country of the person",
         source: "Microsoft Graph, user: assignLicense",
-        example: b"usageLocation is null",
+        example: Example::Situation("usageLocation is null"),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: NO_SEAT,
@@ -225,7 +227,9 @@ pub const LICENCE_RULES: &[Rule] = &[
         cause: "fewer licences were bought than mailboxes are moved",
         remedy: "buy seats or free some, then run again",
         source: "Microsoft, 30 days of grace after the mailbox is made",
-        example: b"100 mailboxes, 97 free seats",
+        example: Example::Situation("100 mailboxes, 97 free seats"),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: TOO_LARGE,
@@ -234,7 +238,9 @@ pub const LICENCE_RULES: &[Rule] = &[
         cause: "years of mail, and a small plan",
         remedy: "give the person a larger plan beforehand, or clean the mailbox up",
         source: "Microsoft, Exchange Online limits",
-        example: b"60 GB, and a plan of 50 GB",
+        example: Example::Situation("60 GB, and a plan of 50 GB"),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
 ];
 
