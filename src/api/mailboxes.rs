@@ -19,12 +19,21 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive {
         namespace: "mailboxes",
         name: "read",
-        args: &[Arg::new("path", Kind::Text, "The list; relative to the project's folder")],
+        args: &[
+            Arg::new("path", Kind::Text, "The list; relative to the project's folder"),
+            Arg::maybe(
+                "options",
+                Kind::Options,
+                "`unknown_columns` (as in stagepost.toml): true keeps columns that a batch doesn't know, for a list that \
+                 says more about people",
+            ),
+        ],
         returns: "Mailboxes",
         summary: "Reads a list of mailboxes",
         about: "A CSV file with the column EmailAddress, and optionally Password and ForceChangePassword. Every fault \
                 of the file is found in one pass; with a fault nothing is read. The limit of 2,000 rows belongs to a \
-                batch, not to a company's list.",
+                batch, not to a company's list. A column that a batch doesn't know is a fault, as it may be a slip, \
+                unless `unknown_columns` keeps it; it is never sent.",
         failures: &[base::Kind::Validation, base::Kind::Local],
         effect: Effect::Local,
         way_back: "",
@@ -47,45 +56,6 @@ pub const PRIMITIVES: &[Primitive] = &[
         since: "0.1",
         methods_too: false,
         call: |call| Ok(Dynamic::from(Mailboxes::from_addresses(&call.texts(0)?))),
-    },
-    Primitive {
-        namespace: "",
-        name: "take",
-        args: &[Arg::new("mailboxes", Kind::Mailboxes, "The set"), Arg::new("count", Kind::Int, "How many")],
-        returns: "Mailboxes",
-        summary: "The first mailboxes of a set",
-        about: "Fewer if there are not so many.",
-        failures: &[],
-        effect: Effect::Local,
-        way_back: "",
-        example: "let list = mailboxes::read(\"mailboxes.csv\");\nprint(list.take(5).len);",
-        since: "0.1",
-        methods_too: true,
-        call: |call| {
-            let count = usize::try_from(call.int(1)?).unwrap_or(0);
-            Ok(Dynamic::from(call.get::<Mailboxes>(0)?.take(count)))
-        },
-    },
-    Primitive {
-        namespace: "",
-        name: "skip",
-        args: &[
-            Arg::new("mailboxes", Kind::Mailboxes, "The set"),
-            Arg::new("count", Kind::Int, "How many to leave out"),
-        ],
-        returns: "Mailboxes",
-        summary: "A set without its first mailboxes",
-        about: "Empty if there are not so many.",
-        failures: &[],
-        effect: Effect::Local,
-        way_back: "",
-        example: "let list = mailboxes::read(\"mailboxes.csv\");\nprint(list.skip(5).len);",
-        since: "0.1",
-        methods_too: true,
-        call: |call| {
-            let count = usize::try_from(call.int(1)?).unwrap_or(0);
-            Ok(Dynamic::from(call.get::<Mailboxes>(0)?.skip(count)))
-        },
     },
     Primitive {
         namespace: "",
@@ -113,11 +83,19 @@ pub const PRIMITIVES: &[Primitive] = &[
     },
 ];
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct ReadOptions {
+    unknown_columns: Option<bool>,
+}
+
 fn read_list(call: &mut Call) -> Result<Dynamic> {
     let name = call.text(0)?;
+    let options: ReadOptions = call.options(1)?;
     let path = call.session().path(&name);
     let bytes = read_bytes(&name, &path)?;
-    let how = Reading { unknown_columns: call.session().project().unknown_columns };
+    let unknown_columns = options.unknown_columns.unwrap_or(call.session().project().unknown_columns);
+    let how = Reading { unknown_columns };
     let (list, findings) = read::read_with(&name, &bytes, &how);
     for finding in findings.iter().filter(|f| f.severity == Severity::Warning) {
         call.session().note(What::Finding {

@@ -20,6 +20,7 @@ pub mod read;
 pub mod routing;
 pub mod rules;
 pub mod scan;
+pub mod set;
 pub mod states;
 pub mod waves;
 
