@@ -13,6 +13,7 @@ pub mod rows;
 pub mod services;
 pub mod steps;
 pub mod types;
+pub mod waves;
 
 use declare::{OwnType, Primitive};
 

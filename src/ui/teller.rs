@@ -110,6 +110,8 @@ pub(super) struct Teller {
     open: Vec<Open>,
     findings: Groups,
     left: Vec<(String, String)>,
+    /// Waves of a plan, told below its step.
+    planned: Vec<(String, String)>,
     asked: Vec<(Timestamp, String)>,
     waiting: Option<(String, Timestamp)>,
     now: Option<Timestamp>,
@@ -213,6 +215,7 @@ impl Teller {
                     self.flush(look, &mut lines);
                 }
             }
+            What::WavePlanned { .. } => self.planned.extend(planned(&note.what)),
             // The step that follows says it in numbers.
             What::SeatsCounted { .. } | What::SeatsGiven { .. } => {}
             What::Forced { guard, target, text, reason } => {
@@ -286,6 +289,11 @@ impl Teller {
 
     /// Writes findings and rows left whole, drawn together.
     fn flush(&mut self, look: Look, lines: &mut Vec<Line>) {
+        let planned = std::mem::take(&mut self.planned);
+        let widest = planned.iter().map(|(name, _)| text::width(name)).max().unwrap_or(0);
+        for (name, what) in planned.iter().filter(|_| !look.quiet) {
+            lines.push(wave(look, name, widest, what));
+        }
         for group in std::mem::take(&mut self.findings).finish() {
             let mark = match group.severity.as_str() {
                 "error" => Mark::Bad,
@@ -410,6 +418,94 @@ fn below(look: Look, mark: Mark, group: &Group) -> Line {
     }
     out.push('\n');
     Line::Message(out)
+}
+
+/// The name of a planned wave, and what is expected of it.
+fn planned(what: &What) -> Option<(String, String)> {
+    let What::WavePlanned {
+        name,
+        last,
+        waves,
+        group,
+        about,
+        seats,
+        profiles,
+        bytes,
+        unknown_sizes,
+        hours_without_old_mail,
+        hours_apart,
+        days,
+        crossing,
+    } = what
+    else {
+        return None;
+    };
+    let mut parts = Vec::new();
+    if *waves > 1 {
+        parts.push(words::counted(*waves, "wave", "waves"));
+    }
+    parts.push(words::counted(*seats, "mailbox and seat", "mailboxes and seats"));
+    parts.push(words::counted(*profiles, "new profile", "new profiles"));
+    if let Some(bytes) = bytes {
+        let guessed = if *unknown_sizes == 0 {
+            String::new()
+        } else {
+            format!(" ({} of unknown size)", words::count(*unknown_sizes))
+        };
+        parts.push(format!("{}{guessed}", data(*bytes)));
+    }
+    match (hours_without_old_mail, hours_apart, days) {
+        (Some(without), Some(apart), _) => {
+            parts.push(format!(
+                "without old mail up to {}, apart up to {}",
+                words::hours(*without),
+                words::hours(*apart)
+            ));
+        }
+        (_, _, Some((half, most))) => parts.push(format!(
+            "without old mail for days: half of such mailboxes {}, 90 % {}",
+            words::counted(u64::from(*half), "day", "days"),
+            most
+        )),
+        _ if bytes.is_some() => parts.push("hours are not known without a rate".to_owned()),
+        _ => {}
+    }
+    if *crossing > 0 {
+        parts.push(words::counted(*crossing, "permission crosses", "permissions cross"));
+    }
+    let about = [group, about].into_iter().filter(|t| !t.is_empty()).map(|t| words::clean(t)).collect::<Vec<_>>();
+    let mut text = parts.join(", ");
+    if !about.is_empty() {
+        text = format!("{text}; {}", about.join("; "));
+    }
+    let name =
+        if last.is_empty() { words::clean(name) } else { format!("{} to {}", words::clean(name), words::clean(last)) };
+    Some((name, text))
+}
+
+/// Data as Exchange counts it, in steps of 1,024, so that it compares with what a
+/// script asked for.
+fn data(bytes: u64) -> String {
+    let gigabytes = bytes as f64 / (1_u64 << 30) as f64;
+    match gigabytes {
+        small if small < 0.1 => format!("{} MB", bytes.div_ceil(1 << 20)),
+        large if large >= 99.95 => format!("{} GB", words::count(large.round() as u64)),
+        some => format!("{some:.1} GB"),
+    }
+}
+
+/// The line of a planned wave.
+fn wave(look: Look, name: &str, widest: usize, what: &str) -> Line {
+    let before = columns_before(look);
+    let mark = text::pad(if look.signs { Mark::Info.sign() } else { Mark::Info.word() }, mark_columns(look));
+    let lead = " ".repeat(before - mark_columns(look) - 1);
+    let head =
+        format!("{lead}{} {}  ", Mark::Info.painted(look.paint, &mark), look.paint.bold(&text::pad(name, widest)));
+    // On a narrow screen the text goes on below the name.
+    let indent = if look.width >= 96 { before + widest + 2 } else { before + 2 };
+    let first = look.width.saturating_sub(before + widest + 2);
+    let rows = text::wrap(what, first, look.width.saturating_sub(indent).max(20));
+    Line::Message(format!("{head}{}\n", rows.join(&format!("\n{}", " ".repeat(indent)))))
 }
 
 /// `━━━━━━────`
