@@ -23,6 +23,7 @@ const TABLES: &[&[Primitive]] = &[
     steps::PRIMITIVES,
     mailboxes::PRIMITIVES,
     rows::PRIMITIVES,
+    waves::PRIMITIVES,
     cloud::PRIMITIVES,
     services::PRIMITIVES,
 ];
