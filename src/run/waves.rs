@@ -231,10 +231,7 @@ fn measured(session: &Session, asked: &Asked) -> Option<Pace> {
 
 fn tell(session: &Session, plan: &Plan, expected: &[Expected], begun: usize, asked: &Asked) {
     let all: Vec<(&Wave, &Expected)> = plan.waves.iter().zip(expected).collect();
-    let share = if all.len() <= LINES { 1 } else { all.len().saturating_sub(1).div_ceil(LINES - 1) };
-    // The first wave, the pilot as a rule, is always told alone.
-    let (first, others) = all.split_at(1.min(all.len()));
-    for some in std::iter::once(first).chain(others.chunks(share)).filter(|some| !some.is_empty()) {
+    for some in lines(&all) {
         session.note(planned(some, asked));
     }
     for wave in plan.waves.iter().skip(begun) {
@@ -246,6 +243,22 @@ fn tell(session: &Session, plan: &Plan, expected: &[Expected], begun: usize, ask
         let (text, hint) = parted(severed, plan, asked);
         session.note(What::Warned { text, hint });
     }
+}
+
+/// The waves as lines: each alone, or, of many, several in a row together, of one
+/// group as far as that leaves few lines. The first, the pilot as a rule, is
+/// always alone.
+fn lines<'a>(all: &'a [(&'a Wave, &'a Expected)]) -> Vec<&'a [(&'a Wave, &'a Expected)]> {
+    if all.len() <= LINES {
+        return all.chunks(1).collect();
+    }
+    let (first, others) = all.split_at(1);
+    let mut runs: Vec<_> = others.chunk_by(|a, b| a.0.group == b.0.group).collect();
+    if runs.len() > LINES / 2 {
+        runs = vec![others];
+    }
+    let share = others.len().div_ceil(LINES - runs.len());
+    std::iter::once(first).chain(runs.into_iter().flat_map(|run| run.chunks(share))).collect()
 }
 
 /// Some waves in a row as one note.
@@ -312,4 +325,31 @@ fn parted(severed: &Severed, plan: &Plan, asked: &Asked) -> (String, String) {
          closely, or let a wave hold more"
             .to_owned(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(groups: &[Option<usize>]) -> Vec<usize> {
+        let waves: Vec<Wave> = groups.iter().map(|group| Wave { group: *group, ..Wave::default() }).collect();
+        let expected = Expected::default();
+        let all: Vec<(&Wave, &Expected)> = waves.iter().map(|w| (w, &expected)).collect();
+        lines(&all).iter().map(|some| some.len()).collect()
+    }
+
+    #[test]
+    fn many_waves_are_few_lines_and_the_pilot_is_alone() {
+        assert_eq!(drawn(&[None; 20]), [1; 20]);
+        for count in [21, 90, 200, 1999] {
+            let lines = drawn(&vec![None; count]);
+            assert!(lines.len() <= LINES && lines[0] == 1 && lines.iter().sum::<usize>() == count, "{lines:?}");
+        }
+        let mut departments = vec![None];
+        departments.extend((0..80).map(|n| Some(n / 20)));
+        let lines = drawn(&departments);
+        assert_eq!(lines, [1, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5]);
+        let lines = drawn(&(0..80).map(Some).collect::<Vec<_>>());
+        assert!(lines.len() <= LINES, "{lines:?}");
+    }
 }

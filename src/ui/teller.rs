@@ -444,8 +444,12 @@ fn planned(what: &What) -> Option<(String, String)> {
     if *waves > 1 {
         parts.push(words::counted(*waves, "wave", "waves"));
     }
-    parts.push(words::counted(*seats, "mailbox and seat", "mailboxes and seats"));
-    parts.push(words::counted(*profiles, "new profile", "new profiles"));
+    if seats == profiles {
+        parts.push(words::counted(*seats, "mailbox, seat and new profile", "mailboxes, seats and new profiles"));
+    } else {
+        parts.push(words::counted(*seats, "mailbox and seat", "mailboxes and seats"));
+        parts.push(words::counted(*profiles, "new profile", "new profiles"));
+    }
     if let Some(bytes) = bytes {
         let guessed = if *unknown_sizes == 0 {
             String::new()
@@ -462,11 +466,10 @@ fn planned(what: &What) -> Option<(String, String)> {
                 words::hours(*apart)
             ));
         }
-        (_, _, Some((half, most))) => parts.push(format!(
-            "without old mail for days: half of such mailboxes {}, 90 % {}",
-            words::counted(u64::from(*half), "day", "days"),
-            most
-        )),
+        (_, _, Some((half, most))) => {
+            let half = words::counted(u64::from(*half), "day", "days");
+            parts.push(format!("without old mail {half} for half of them, {most} for 90 % (published figures)"));
+        }
         _ if bytes.is_some() => parts.push("hours are not known without a rate".to_owned()),
         _ => {}
     }

@@ -94,10 +94,18 @@ pub struct Division {
     pub least: u64,
 }
 
+/// What is known of every division that fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// It has no fewer parts.
+    pub parts: usize,
+    /// None of its parts has more members.
+    pub members: usize,
+}
+
 /// Divides a connected graph into parts that fit. A node that doesn't fit alone
-/// is a part alone. `at_least` is the number of parts below which no division
-/// can fit.
-pub fn divide(graph: &Graph, at_least: usize, fits: &dyn Fn(&[usize]) -> bool) -> Division {
+/// is a part alone.
+pub fn divide(graph: &Graph, room: Room, fits: &dyn Fn(&[usize]) -> bool) -> Division {
     let all: Vec<usize> = (0..graph.len()).collect();
     let mut ready: Vec<Vec<usize>> = Vec::new();
     let mut ahead = vec![all];
@@ -133,9 +141,20 @@ pub fn divide(graph: &Graph, at_least: usize, fits: &dyn Fn(&[usize]) -> bool) -
     }
     // Each part is cut off from the rest by no less than the cheapest cut, and
     // each permission that crosses belongs to two parts.
-    let count = at_least.max(2) as u64;
-    let least = (count - 1).max((count * cheapest.unwrap_or(1)).div_ceil(2));
+    let count = room.parts.max(2) as u64;
+    let least = (count - 1).max((count * cheapest.unwrap_or(1)).div_ceil(2)).max(least_of_one(graph, room.members));
     whole(graph, refined(graph, merged(graph, ready, fits), fits), Some(least))
+}
+
+/// Permissions of a single mailbox that cross in any division: a part has room for
+/// so many of its neighbours, at best for those who share most with it.
+fn least_of_one(graph: &Graph, members: usize) -> u64 {
+    let of = |at: usize| {
+        let mut weights: Vec<u64> = graph.near(at).iter().map(|(_, w)| u64::from(*w)).collect();
+        weights.sort_unstable_by(|a, b| b.cmp(a));
+        weights.into_iter().skip(members.saturating_sub(1)).sum::<u64>()
+    };
+    (0..graph.len()).map(of).max().unwrap_or(0)
 }
 
 /// The division into these parts; without a bound it is the best that there is.
@@ -401,6 +420,10 @@ mod tests {
         Graph::new(size, &bonds)
     }
 
+    fn room(parts: usize, members: usize) -> Room {
+        Room { parts, members }
+    }
+
     /// The lightest cut of all, by looking at each.
     fn brute(graph: &Graph) -> Option<u64> {
         let size = graph.len();
@@ -445,7 +468,7 @@ mod tests {
         edges.push((3, 12));
         let graph = graph(16, &edges);
         assert_eq!(cheapest(&graph), Some(Cut { side: (8..16).collect(), weight: 1 }));
-        let division = divide(&graph, 2, &|part| part.len() <= 10);
+        let division = divide(&graph, room(2, 10), &|part| part.len() <= 10);
         assert_eq!(division.parts, [(0..8).collect::<Vec<_>>(), (8..16).collect()]);
         assert_eq!((division.weight, division.least), (1, 1));
     }
@@ -456,7 +479,7 @@ mod tests {
         let mut edges = circle(0, 30);
         edges.extend(circle(30, 30));
         edges.extend([(5, 40), (60, 2), (61, 33)]);
-        let division = divide(&graph(62, &edges), 2, &|part| part.len() <= 35);
+        let division = divide(&graph(62, &edges), room(2, 35), &|part| part.len() <= 35);
         assert_eq!(division.weight, 1);
         assert_eq!(division.parts.len(), 2);
     }
@@ -464,16 +487,16 @@ mod tests {
     #[test]
     fn of_a_shared_mailbox_with_many_delegates_as_few_as_possible_are_parted() {
         let edges: Vec<(usize, usize)> = (1..250).map(|n| (0, n)).collect();
-        let division = divide(&graph(250, &edges), 3, &|part| part.len() <= 100);
-        assert_eq!(division.weight, 150);
+        let division = divide(&graph(250, &edges), room(3, 100), &|part| part.len() <= 100);
+        assert_eq!((division.weight, division.least), (150, 150));
         assert!(division.parts.iter().any(|part| part.len() == 100 && part[0] == 0));
-        let large: Vec<(usize, usize)> = (1..5000).map(|n| (0, n)).collect();
-        assert_eq!(divide(&graph(5000, &large), 50, &|part| part.len() <= 100).weight, 4900);
+        let large: Vec<(usize, usize)> = (1..2000).map(|n| (0, n)).collect();
+        assert_eq!(divide(&graph(2000, &large), room(20, 100), &|part| part.len() <= 100).weight, 1900);
     }
 
     #[test]
     fn who_fits_nowhere_is_alone() {
-        let division = divide(&graph(3, &[(0, 1), (1, 2)]), 2, &|part| !part.contains(&1));
+        let division = divide(&graph(3, &[(0, 1), (1, 2)]), room(2, 2), &|part| !part.contains(&1));
         assert_eq!(division.parts, [vec![0, 2], vec![1]]);
         assert_eq!(division.weight, 2);
     }
@@ -500,7 +523,7 @@ mod tests {
         #[test]
         fn a_small_component_is_divided_as_cheaply_as_it_can_be(graph in small(), limit in 1usize..8) {
             prop_assume!(graph.len() > limit);
-            let division = divide(&graph, 2, &|part| part.len() <= limit);
+            let division = divide(&graph, room(2, limit), &|part| part.len() <= limit);
             prop_assert_eq!(division.weight, brute_division(&graph, limit));
             prop_assert_eq!(division.least, division.weight);
         }
@@ -514,14 +537,14 @@ mod tests {
             let graph = graph(size, &edges);
             let at_least = size.div_ceil(limit);
             prop_assume!(at_least > 1);
-            let division = divide(&graph, at_least, &|part| part.len() <= limit);
+            let division = divide(&graph, room(at_least, limit), &|part| part.len() <= limit);
             let mut all: Vec<usize> = division.parts.concat();
             all.sort_unstable();
             prop_assert_eq!(all, (0..size).collect::<Vec<_>>());
             prop_assert!(division.parts.iter().all(|part| part.len() <= limit));
             prop_assert_eq!(division.weight, weight_between(&graph, &division.parts));
             prop_assert!(division.least <= division.weight && division.least >= at_least as u64 - 1);
-            prop_assert_eq!(divide(&graph, at_least, &|part| part.len() <= limit), division);
+            prop_assert_eq!(divide(&graph, room(at_least, limit), &|part| part.len() <= limit), division);
         }
     }
 }

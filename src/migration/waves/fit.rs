@@ -4,11 +4,12 @@
 //! of the list; a group larger than a wave is divided first. It keeps limits and
 //! chooses none.
 
-use super::cut;
+use super::cut::{self, Room};
 use super::expect::{Load, Pace};
 use super::graph::Graph;
 
-/// What a wave may hold. A mailbox that exceeds a limit alone is a wave of its own.
+/// What a wave may hold. Mailboxes that exceed a window alone go in waves of their
+/// own, with those who belong to them: see [`Limits::without_window`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Mailboxes.
@@ -30,6 +31,18 @@ impl Limits {
             && self.hours.is_none_or(|(most, pace)| load.hours(&pace) <= most)
     }
 
+    /// The limits but for hours and bytes.
+    pub fn without_window(&self) -> Limits {
+        Limits { bytes: None, hours: None, ..*self }
+    }
+
+    /// What is known of every division of this into waves.
+    fn room_for(&self, load: &Load) -> Room {
+        // Who has no desk takes nothing of the help desk's day.
+        let desks = self.helpdesk.map_or(usize::MAX, |most| most.saturating_add(load.mailboxes - load.desks));
+        Room { parts: self.waves_for(load), members: self.at_most.min(desks) }
+    }
+
     /// The number of waves below which nothing could hold this.
     fn waves_for(&self, load: &Load) -> usize {
         let of = |all: usize, most: usize| all.div_ceil(most.max(1));
@@ -37,15 +50,6 @@ impl Limits {
         let desks = self.helpdesk.map_or(1, |most| of(load.desks, most));
         of(load.mailboxes, self.at_most).max(desks).max(by_bytes).max(1)
     }
-}
-
-/// Mailboxes that go in one wave, by position in the list, ascending.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Who.
-    pub rows: Vec<usize>,
-    /// The component that it was cut from, if it was.
-    pub cut: Option<usize>,
 }
 
 /// A component that was cut: its people, and what no division could do better.
@@ -62,22 +66,21 @@ pub fn load_of(rows: &[usize], loads: &[Load]) -> Load {
     rows.iter().filter_map(|row| loads.get(*row)).fold(Load::default(), |sum, load| sum.with(*load))
 }
 
-/// Groups as pieces that fit; those that were cut, in order.
-pub fn pieces(groups: &[Vec<usize>], graph: &Graph, loads: &[Load], limits: &Limits) -> (Vec<Piece>, Vec<Parted>) {
+/// Groups as pieces that fit, each by position in the list; and those that were
+/// cut, in order.
+pub fn pieces(groups: &[Vec<usize>], graph: &Graph, loads: &[Load], limits: &Limits) -> (Vec<Vec<usize>>, Vec<Parted>) {
     let mut pieces = Vec::with_capacity(groups.len());
     let mut parted = Vec::new();
     for group in groups {
         let load = load_of(group, loads);
         if group.len() <= 1 || limits.hold(&load) {
-            pieces.push(Piece { rows: group.clone(), cut: None });
+            pieces.push(group.clone());
             continue;
         }
         let rows = |some: &[usize]| some.iter().filter_map(|n| group.get(*n).copied()).collect::<Vec<usize>>();
-        // One that fits nowhere takes a wave without filling it.
-        let too_large = group.iter().any(|row| !limits.hold(&load_of(&[*row], loads)));
-        let at_least = if too_large { 2 } else { limits.waves_for(&load) };
-        let division = cut::divide(&graph.among(group), at_least, &|some| limits.hold(&load_of(&rows(some), loads)));
-        pieces.extend(division.parts.iter().map(|part| Piece { rows: rows(part), cut: Some(parted.len()) }));
+        let division =
+            cut::divide(&graph.among(group), limits.room_for(&load), &|some| limits.hold(&load_of(&rows(some), loads)));
+        pieces.extend(division.parts.iter().map(|part| rows(part)));
         parted.push(Parted { rows: group.clone(), least: division.least });
     }
     (pieces, parted)
@@ -94,13 +97,13 @@ pub struct Packed {
 
 /// First fit, in the order of the pieces; `None` if more than `room` waves would
 /// be needed.
-pub fn pack(pieces: &[Piece], loads: &[Load], limits: &Limits, room: usize) -> Option<Vec<Packed>> {
+pub fn pack(pieces: &[Vec<usize>], loads: &[Load], limits: &Limits, room: usize) -> Option<Vec<Packed>> {
     let mut waves: Vec<Packed> = Vec::new();
     // Waves before this one are full; without it a company of single people
     // would look into every wave for each of them.
     let mut open = 0;
     for piece in pieces {
-        let load = load_of(&piece.rows, loads);
+        let load = load_of(piece, loads);
         let fits = waves.iter().skip(open).position(|wave| limits.hold(&wave.load.with(load)));
         let at = fits.map_or(waves.len(), |at| at + open);
         if at == waves.len() {
@@ -110,7 +113,7 @@ pub fn pack(pieces: &[Piece], loads: &[Load], limits: &Limits, room: usize) -> O
             waves.push(Packed::default());
         }
         if let Some(wave) = waves.get_mut(at) {
-            wave.rows.extend_from_slice(&piece.rows);
+            wave.rows.extend_from_slice(piece);
             wave.load = wave.load.with(load);
         }
         while waves.get(open).is_some_and(|wave| wave.load.mailboxes >= limits.at_most) {

@@ -20,7 +20,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::expect::{Expected, Load, Pace};
-use self::fit::{Limits, Packed, Parted, Piece};
+use self::fit::{Limits, Packed, Parted};
 use self::graph::{Bond, Graph};
 use super::list::ROWS_PER_FILE;
 use crate::wire::attributes::address_key;
@@ -310,8 +310,11 @@ pub fn plan(members: &[Member], delegates: &[(String, String)], rules: &Rules) -
         // Groups leave gaps, so the even share may not be enough.
         limit = (limit + limit.div_ceil(10)).min(ROWS_PER_FILE);
     };
+    let has_groups = !rules.groups.is_empty();
     let mut waves: Vec<Wave> = first.into_iter().map(|pilot| of_pilot(pilot, members)).collect();
-    waves.extend(packed.into_iter().map(|(group, packed)| of_packed(packed, group, members, rules)));
+    waves.extend(
+        packed.into_iter().map(|(group, packed)| of_packed(packed, group, has_groups, &loads, &rules.limits(limit))),
+    );
     let biggest = waves.iter().map(|w| w.rows.len()).max().unwrap_or(0);
     if biggest > wanted
         && let Some(wave) = waves.first_mut()
@@ -378,11 +381,25 @@ fn packed(
 ) -> Option<(Grouped, Vec<Parted>)> {
     let (mut waves, mut parted): (Grouped, Vec<Parted>) = (Vec::new(), Vec::new());
     for (group, groups) in by_group {
-        let (pieces, cut): (Vec<Piece>, Vec<Parted>) = fit::pieces(groups, graph, loads, limits);
-        let more = fit::pack(&pieces, loads, limits, room - waves.len())?;
-        waves.extend(more.into_iter().map(|wave| (*group, wave)));
+        // Who takes longer than the window alone would make a wave each of them.
+        let is_usual = |some: &Vec<usize>| some.iter().all(|row| limits.hold(&fit::load_of(&[*row], loads)));
+        let (mut usual, large): (Vec<_>, Vec<_>) = groups.iter().cloned().partition(is_usual);
+        let relaxed = limits.without_window();
+        let (pieces, cut) = fit::pieces(&large, graph, loads, &relaxed);
+        // Whom they were cut off from has a window like everybody.
+        let (others, large): (Vec<_>, Vec<_>) = pieces.into_iter().partition(is_usual);
+        usual.extend(others);
+        let (pieces, more) = fit::pieces(&usual, graph, loads, limits);
+        let is_counted = |rows: &[usize]| rows.first().is_some_and(|row| cut.iter().any(|c| c.rows.contains(row)));
+        let more: Vec<Parted> = more.into_iter().filter(|parted| !is_counted(&parted.rows)).collect();
+        for (pieces, limits) in [(pieces, limits), (large, &relaxed)] {
+            let more = fit::pack(&pieces, loads, limits, room - waves.len())?;
+            waves.extend(more.into_iter().map(|wave| (*group, wave)));
+        }
+        parted.extend(more);
         parted.extend(cut);
     }
+    parted.sort_by(|a, b| a.rows.cmp(&b.rows));
     Some((waves, parted))
 }
 
@@ -415,15 +432,19 @@ fn of_pilot(pilot: pilot::Pilot, members: &[Member]) -> Wave {
     Wave { rows: pilot.rows, about: about.join("; "), remarks, ..Wave::default() }
 }
 
-fn of_packed(packed: Packed, group: Option<usize>, members: &[Member], rules: &Rules) -> Wave {
-    let mut remarks = Vec::new();
-    if let [row] = packed.rows.as_slice()
-        && !rules.limits(ROWS_PER_FILE).hold(&packed.load)
-        && let Some(member) = members.get(*row)
-    {
-        remarks.push(format!("{} alone is more than a wave may hold, and goes alone", member.address));
+fn of_packed(packed: Packed, group: Option<usize>, has_groups: bool, loads: &[Load], limits: &Limits) -> Wave {
+    let too_large = packed.rows.iter().filter(|row| !limits.hold(&fit::load_of(&[**row], loads))).count();
+    let mut about = Vec::new();
+    if has_groups && group.is_none() {
+        about.push("in none of the groups".to_owned());
     }
-    Wave { rows: packed.rows, group, remarks, ..Wave::default() }
+    match too_large {
+        0 => {}
+        1 => about.push("with a mailbox that exceeds the window alone".to_owned()),
+        n => about.push(format!("with {n} mailboxes that exceed the window alone")),
+    }
+    let about = about.join("; ");
+    Wave { rows: packed.rows, group, about, ..Wave::default() }
 }
 
 /// Who was parted, once the waves are known: pieces of a component may have met in
