@@ -295,3 +295,7 @@ fn expected_map(expected: &Expected) -> Map {
     map.insert("hours_apart".into(), hours(expected.apart));
     map
 }
+
+#[cfg(test)]
+#[path = "waves_tests.rs"]
+mod tests;
