@@ -221,6 +221,9 @@ pub struct Property {
     pub get: fn(&mut Call) -> Result<Dynamic>,
 }
 
+/// What `for` goes over.
+pub type Items = Box<dyn Iterator<Item = Dynamic>>;
+
 /// A type of our own that scripts may hold. The Rust type is a cheap clone
 /// (a newtype over `Arc`), `Send + Sync`.
 #[derive(Clone, Copy)]
@@ -237,8 +240,8 @@ pub struct OwnType {
     pub show: fn(&Dynamic) -> String,
     /// Its properties.
     pub properties: &'static [Property],
-    /// Its items, if `for` goes over it.
-    pub iterate: Option<fn(&Dynamic) -> Vec<Dynamic>>,
+    /// Its items, if `for` goes over it; made one at a time.
+    pub iterate: Option<fn(&Dynamic) -> Items>,
     /// What else the engine must know: `==`, indexers. Usually nothing.
     pub extra: fn(&mut Engine),
 }

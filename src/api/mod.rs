@@ -9,15 +9,24 @@ pub mod cloud;
 pub mod core;
 pub mod declare;
 pub mod mailboxes;
+pub mod rows;
 pub mod services;
 pub mod steps;
 pub mod types;
+pub mod waves;
 
 use declare::{OwnType, Primitive};
 
 /// The tables, one line for each namespace file.
-const TABLES: &[&[Primitive]] =
-    &[core::PRIMITIVES, steps::PRIMITIVES, mailboxes::PRIMITIVES, cloud::PRIMITIVES, services::PRIMITIVES];
+const TABLES: &[&[Primitive]] = &[
+    core::PRIMITIVES,
+    steps::PRIMITIVES,
+    mailboxes::PRIMITIVES,
+    rows::PRIMITIVES,
+    waves::PRIMITIVES,
+    cloud::PRIMITIVES,
+    services::PRIMITIVES,
+];
 
 /// The types of our own that scripts may hold.
 const TYPES: &[&[OwnType]] = &[types::TYPES];

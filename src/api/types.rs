@@ -1,4 +1,5 @@
-//! The types of our own that scripts hold: `Mailboxes`, `Batch`, `Report`.
+//! The types of our own that scripts hold: `Mailboxes`, `Mailbox`, `Batch`,
+//! `Report`.
 //!
 //! Handles over Rust values, cheap to copy; a set of mailboxes is never turned
 //! into an array of maps to be looked at.
@@ -9,6 +10,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, Map, Position};
 
 use super::declare::{Call, OwnType, Property, nothing, own};
 use crate::base::Result;
+use crate::host::failures;
 use crate::migration::list::{Mailboxes, Row};
 use crate::run::batches::Batch;
 use crate::run::report::{Finding, Report};
@@ -56,8 +58,44 @@ pub const TYPES: &[OwnType] = &[
                 get: |c| Ok(c.get::<Mailboxes>(0)?.file().to_owned().into()),
             },
         ],
-        iterate: Some(|value| own::<Mailboxes>(value).map(|m| m.iter().map(|r| row(&r)).collect()).unwrap_or_default()),
+        iterate: Some(|value| Box::new(own::<Mailboxes>(value).unwrap_or_default().rows().map(Dynamic::from))),
         extra: mailboxes_extra,
+    },
+    OwnType {
+        name: "Mailbox",
+        about: "One row of a set of mailboxes; its columns are read as mailbox.Department or mailbox[\"Department\"], \
+                whatever their case",
+        id: TypeId::of::<Row>,
+        path: std::any::type_name::<Row>,
+        show: |value| own::<Row>(value).map_or_else(String::new, |r| r.address().to_owned()),
+        properties: &[
+            Property {
+                name: "address",
+                returns: "text",
+                about: "Its address, as the list writes it",
+                get: |c| Ok(c.get::<Row>(0)?.address().to_owned().into()),
+            },
+            Property {
+                name: "line",
+                returns: "whole number",
+                about: "Its line in the file, from 1; 0 if it came from none",
+                get: |c| Ok((c.get::<Row>(0)?.line_number() as i64).into()),
+            },
+            Property {
+                name: "columns",
+                returns: "array of text",
+                about: "Names of the columns, in order",
+                get: |c| Ok(texts(c.get::<Row>(0)?.columns())),
+            },
+            Property {
+                name: "to_map",
+                returns: "map",
+                about: "Its values by column, without the secret ones",
+                get: |c| Ok(map_of(&c.get::<Row>(0)?)),
+            },
+        ],
+        iterate: None,
+        extra: mailbox_extra,
     },
     OwnType {
         name: "Batch",
@@ -150,7 +188,8 @@ pub const TYPES: &[OwnType] = &[
     },
 ];
 
-fn row(row: &Row) -> Dynamic {
+/// A row as a map, without the secret columns.
+pub fn map_of(row: &Row) -> Dynamic {
     let mut map = Map::new();
     for (name, value) in row.to_pairs() {
         map.insert(name.into(), value.into());
@@ -162,8 +201,17 @@ fn mailboxes_extra(engine: &mut Engine) {
     engine.register_fn("==", |a: &mut Mailboxes, b: Mailboxes| a.addresses() == b.addresses());
     engine.register_fn("!=", |a: &mut Mailboxes, b: Mailboxes| a.addresses() != b.addresses());
     engine.register_indexer_get(|list: &mut Mailboxes, index: i64| {
-        let at = usize::try_from(index).ok().and_then(|i| list.get(i));
-        at.map(|r| row(&r)).ok_or_else(|| Box::new(EvalAltResult::ErrorArrayBounds(list.len(), index, Position::NONE)))
+        let row = list.at(index).map(Dynamic::from);
+        row.ok_or_else(|| Box::new(EvalAltResult::ErrorArrayBounds(list.len(), index, Position::NONE)))
+    });
+}
+
+fn mailbox_extra(engine: &mut Engine) {
+    engine.register_fn("==", |a: &mut Row, b: Row| a.key() == b.key());
+    engine.register_fn("!=", |a: &mut Row, b: Row| a.key() != b.key());
+    engine.register_indexer_get(|row: &mut Row, column: &str| match row.cell(column) {
+        Some(text) => Ok(Dynamic::from(text.to_owned())),
+        None => Err(failures::into_error(super::rows::no_cell(row, column), Position::NONE)),
     });
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn register_these(
             );
         }
         if let Some(items) = own.iterate {
-            flat.set_iter(id, move |value| Box::new(items(&value).into_iter()));
+            flat.set_iter(id, move |value| items(&value));
         }
         (own.extra)(engine);
     }

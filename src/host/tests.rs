@@ -382,7 +382,7 @@ mod fixture {
             about: "",
             get: |call| Ok(call.get::<Box3>(0)?.0.into()),
         }],
-        iterate: Some(|v| own::<Box3>(v).map_or(Vec::new(), |b| (0..b.0).map(Dynamic::from).collect())),
+        iterate: Some(|v| Box::new((0..own::<Box3>(v).map_or(0, |b| b.0)).map(Dynamic::from))),
         extra: nothing,
     }];
 }

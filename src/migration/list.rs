@@ -4,7 +4,7 @@
 //! same table, so that a script may cut a company into waves without copying a
 //! cell. Passwords stay [`Secret`] and leave only through
 //! [`Mailboxes::to_csv`]. Reading a file and its rules stand in `read` and
-//! `rules`; nothing here judges a value.
+//! `rules`, what a script does with rows in `set`; nothing here judges a value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,7 +36,7 @@ pub struct Mailboxes(Arc<Set>);
 
 struct Set {
     table: Arc<Table>,
-    /// Positions in the table, ascending.
+    /// Positions in the table, each once; ascending unless the set was sorted.
     rows: Vec<u32>,
 }
 
@@ -86,6 +86,28 @@ impl Row {
     /// The address in the form in which two of them compare.
     pub fn key(&self) -> String {
         address_key(self.address())
+    }
+
+    /// Position in the table; the same in every set that shares it.
+    pub(super) fn position(&self) -> u32 {
+        self.at
+    }
+
+    /// Whether a column of this name (compared without case) holds secrets.
+    pub fn is_secret(&self, column: &str) -> bool {
+        let at = self.table.columns.iter().position(|c| c.eq_ignore_ascii_case(column));
+        matches!(at.and_then(|at| self.line()?.cells.get(at)), Some(Cell::Hidden(_)))
+    }
+
+    /// Names of the columns, in the order of the file.
+    pub fn columns(&self) -> &[String] {
+        &self.table.columns
+    }
+
+    /// A copy of a cell, secret or not; an empty one for a column that is not there.
+    pub(super) fn cell_as_stored(&self, column: &str) -> Cell {
+        let at = self.table.columns.iter().position(|c| c.eq_ignore_ascii_case(column));
+        at.and_then(|at| self.line()?.cells.get(at)).cloned().unwrap_or_else(|| empty_cell(column))
     }
 
     /// Line in the list's file, from 1; 0 if it came from no file.
@@ -181,8 +203,19 @@ impl Mailboxes {
         Mailboxes::from_table("", vec![EMAIL_ADDRESS.to_owned()], rows)
     }
 
-    fn subset(&self, rows: Vec<u32>) -> Mailboxes {
+    /// Rows of the same table, by position.
+    pub(super) fn subset(&self, rows: Vec<u32>) -> Mailboxes {
         Mailboxes(Arc::new(Set { table: Arc::clone(&self.0.table), rows }))
+    }
+
+    /// Positions of the rows in the table, in the order of the set.
+    pub(super) fn positions(&self) -> &[u32] {
+        &self.0.rows
+    }
+
+    /// Whether both are rows of one table in memory, so that neither is a copy.
+    pub fn shares_rows_with(&self, other: &Mailboxes) -> bool {
+        Arc::ptr_eq(&self.0.table, &other.0.table)
     }
 
     fn row(&self, at: u32) -> Row {
@@ -266,32 +299,6 @@ impl Mailboxes {
     /// All but the first rows.
     pub fn skip(&self, count: usize) -> Mailboxes {
         self.subset(self.0.rows.iter().copied().skip(count).collect())
-    }
-
-    /// Both together, each address once. Subsets of one list keep its order;
-    /// otherwise the other's rows come after, with the columns of both.
-    pub fn join(&self, other: &Mailboxes) -> Mailboxes {
-        if Arc::ptr_eq(&self.0.table, &other.0.table) {
-            let rows: BTreeSet<u32> = self.0.rows.iter().chain(&other.0.rows).copied().collect();
-            return self.subset(rows.into_iter().collect());
-        }
-        let mut columns = self.columns().to_vec();
-        columns.extend(other.columns().iter().filter(|c| !self.columns().contains(c)).cloned());
-        let mut seen = BTreeSet::new();
-        let mut rows = Vec::new();
-        for set in [self, other] {
-            for at in &set.0.rows {
-                let row = set.row(*at);
-                let Some(line) = row.line().filter(|_| seen.insert(row.key())) else { continue };
-                let cells = columns.iter().map(|column| {
-                    let at = set.columns().iter().position(|c| c == column);
-                    at.and_then(|at| line.cells.get(at)).cloned().unwrap_or_else(|| empty_cell(column))
-                });
-                rows.push(Line { number: line.number, cells: cells.collect() });
-            }
-        }
-        let file = if self.file().is_empty() { other.file() } else { self.file() };
-        Mailboxes::from_table(file, columns, rows)
     }
 
     /// SHA-256 of columns and rows without the secret columns, in lower-case
@@ -378,7 +385,7 @@ mod tests {
         );
         assert_eq!(list.without(&BTreeSet::from(["BOB@contoso.test".to_owned()])).len(), 2);
         let (head, tail) = (list.take(1), list.skip(1));
-        assert_eq!(tail.join(&head), list);
+        assert_eq!(tail.union(&head), list);
         assert_eq!(list.filter(|r| r.cell("department") == Some("IT")).len(), 2);
         assert_eq!(list.domains().get("fabrikam.test"), Some(&1));
     }
@@ -386,7 +393,7 @@ mod tests {
     #[test]
     fn sets_of_two_lists_join_by_address() {
         let joined =
-            Mailboxes::from_addresses(&["dan@contoso.test", "ANN@contoso.test", "dan@contoso.test"]).join(&list());
+            Mailboxes::from_addresses(&["dan@contoso.test", "ANN@contoso.test", "dan@contoso.test"]).union(&list());
         assert_eq!(
             joined.addresses(),
             ["dan@contoso.test", "ANN@contoso.test", "bob@contoso.test", "Cyd@fabrikam.test"]

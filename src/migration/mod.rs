@@ -26,6 +26,7 @@ pub mod read;
 pub mod routing;
 pub mod rules;
 pub mod scan;
+pub mod set;
 mod slips;
 pub mod split;
 pub mod states;

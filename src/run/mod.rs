@@ -36,6 +36,7 @@ pub mod synchronize;
 pub mod validate;
 pub mod waiting;
 pub mod watch;
+pub mod waves;
 pub mod zones;
 
 pub use session::{Parts, Session, Step};

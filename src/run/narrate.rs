@@ -81,6 +81,36 @@ pub enum What {
         /// Why.
         reason: String,
     },
+    /// A wave of a plan, or several in a row that are told together.
+    WavePlanned {
+        /// Its name, or that of the first.
+        name: String,
+        /// The name of the last; empty for a wave alone.
+        last: String,
+        /// How many waves.
+        waves: u64,
+        /// Department or date that it is a wave of; empty if there is none.
+        group: String,
+        /// What it is, in a few words: the kinds of a pilot; mostly empty.
+        about: String,
+        /// Mailboxes, each of which needs a seat.
+        seats: u64,
+        /// New Outlook profiles.
+        profiles: u64,
+        /// Bytes to copy, if any size is known.
+        bytes: Option<u64>,
+        /// Mailboxes of unknown size, counted as the average of the others.
+        unknown_sizes: u64,
+        /// Hours from the forwarding to the end of the copy, at most.
+        hours_without_old_mail: Option<f64>,
+        /// Hours from the forwarding to the conversion, at most.
+        hours_apart: Option<f64>,
+        /// Days in which half and 90 % of mailboxes as large as the largest were
+        /// copied, as published; only where no rate is given.
+        days: Option<(u32, u32)>,
+        /// Permissions with one side in it and the other elsewhere.
+        crossing: u64,
+    },
     /// Seats were counted before a wave.
     SeatsCounted {
         /// The product as the tenant names it.

@@ -15,9 +15,10 @@ use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::against::InCloud;
 use crate::migration::conversion::CloudMailbox;
+use crate::migration::waves;
 use crate::services::directory::Scope;
 use crate::services::graph_batch::failure_of;
-use crate::wire::attributes::{Entry, address_key, escape_filter};
+use crate::wire::attributes::{Entry, address_key, escape_filter, primary_smtp};
 use crate::wire::graph::BatchRequest;
 use crate::wire::guid::{Guid, base64};
 use crate::wire::invoke::{Param, Params, get, text_of};
@@ -84,7 +85,24 @@ pub async fn everybody(session: &Session) -> Result<Vec<Entry>> {
     let base = directory.base().await?;
     // Contacts and groups, too: one of them may hold a person's address.
     let filter = "(proxyAddresses=*)";
-    directory.search(&base, Scope::Subtree, filter, LISTED).await
+    let found = directory.search(&base, Scope::Subtree, filter, LISTED).await?;
+    remember_kinds(session, &found);
+    Ok(found)
+}
+
+/// Keeps what kinds of mailboxes there are, for the waves.
+fn remember_kinds(session: &Session, everybody: &[Entry]) {
+    let mut kinds: Option<BTreeMap<String, waves::Kind>> = None;
+    for entry in everybody {
+        let Some(kind) = waves::Kind::of_number(entry.number("msExchRecipientTypeDetails")) else { continue };
+        let kinds = kinds.get_or_insert_default();
+        if kind != waves::Kind::Person
+            && let Some(address) = primary_smtp(&entry.texts("proxyAddresses"))
+        {
+            kinds.insert(address_key(&address), kind);
+        }
+    }
+    session.memory().kinds = kinds;
 }
 
 /// Whoever still has a mailbox on the old servers.

@@ -17,6 +17,7 @@ use super::past::Past;
 use crate::base::{Cancel, Clock, Result, Secret, Timestamp};
 use crate::migration::conversion::CloudMailbox;
 use crate::migration::project::Project;
+use crate::migration::waves;
 use crate::services::Services;
 use crate::wire::profile::Profile;
 
@@ -63,6 +64,9 @@ pub struct Memory {
     pub licensed: BTreeSet<String>,
     /// Effective writes so far.
     pub writes: u64,
+    /// Kinds of the mailboxes on premises that are no persons, by address in lower
+    /// case; `None` before the directory was read, or if it has no kinds.
+    pub kinds: Option<BTreeMap<String, waves::Kind>>,
     /// Facts kept by a primitive for a later one of the same run, by name.
     pub facts: BTreeMap<String, Value>,
 }

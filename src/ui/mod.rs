@@ -10,6 +10,7 @@
 //! data is dropped in silence. Any other failure to write is kept for `main`.
 
 mod live;
+mod plan;
 pub mod spot;
 mod streams;
 pub mod style;

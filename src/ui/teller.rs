@@ -7,6 +7,7 @@
 
 use jiff::Timestamp;
 
+use super::plan;
 use super::style::Paint;
 use super::text;
 use crate::report::group::{Group, Groups, reasons};
@@ -110,6 +111,8 @@ pub(super) struct Teller {
     open: Vec<Open>,
     findings: Groups,
     left: Vec<(String, String)>,
+    /// Waves of a plan, told below its step.
+    planned: Vec<(String, String)>,
     asked: Vec<(Timestamp, String)>,
     waiting: Option<(String, Timestamp)>,
     now: Option<Timestamp>,
@@ -213,6 +216,7 @@ impl Teller {
                     self.flush(look, &mut lines);
                 }
             }
+            What::WavePlanned { .. } => self.planned.extend(plan::of_note(&note.what)),
             // The step that follows says it in numbers.
             What::SeatsCounted { .. } | What::SeatsGiven { .. } => {}
             What::Forced { guard, target, text, reason } => {
@@ -286,6 +290,11 @@ impl Teller {
 
     /// Writes findings and rows left whole, drawn together.
     fn flush(&mut self, look: Look, lines: &mut Vec<Line>) {
+        let planned = std::mem::take(&mut self.planned);
+        let widest = planned.iter().map(|(name, _)| text::width(name)).max().unwrap_or(0);
+        for (name, what) in planned.iter().filter(|_| !look.quiet) {
+            lines.push(wave(look, name, widest, what));
+        }
         for group in std::mem::take(&mut self.findings).finish() {
             let mark = match group.severity.as_str() {
                 "error" => Mark::Bad,
@@ -410,6 +419,20 @@ fn below(look: Look, mark: Mark, group: &Group) -> Line {
     }
     out.push('\n');
     Line::Message(out)
+}
+
+/// The line of a planned wave.
+fn wave(look: Look, name: &str, widest: usize, what: &str) -> Line {
+    let before = columns_before(look);
+    let mark = text::pad(if look.signs { Mark::Info.sign() } else { Mark::Info.word() }, mark_columns(look));
+    let lead = " ".repeat(before - mark_columns(look) - 1);
+    let head =
+        format!("{lead}{} {}  ", Mark::Info.painted(look.paint, &mark), look.paint.bold(&text::pad(name, widest)));
+    // On a narrow screen the text goes on below the name.
+    let indent = if look.width >= 96 { before + widest + 2 } else { before + 2 };
+    let first = look.width.saturating_sub(before + widest + 2);
+    let rows = text::wrap(what, first, look.width.saturating_sub(indent).max(20));
+    Line::Message(format!("{head}{}\n", rows.join(&format!("\n{}", " ".repeat(indent)))))
 }
 
 /// `━━━━━━────`

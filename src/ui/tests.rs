@@ -398,3 +398,51 @@ fn the_summary_is_one_json_line() {
     assert!(value["hours_apart"]["total"].as_f64().is_some_and(|h| h > 0.0));
     assert_eq!(captured.out().lines().count(), 1);
 }
+
+fn planned(name: &str, last: &str, about: &str) -> What {
+    What::WavePlanned {
+        name: name.into(),
+        last: last.into(),
+        waves: if last.is_empty() { 1 } else { 4 },
+        group: String::new(),
+        about: about.into(),
+        seats: 40,
+        profiles: 38,
+        bytes: Some(3 << 30),
+        unknown_sizes: if last.is_empty() { 0 } else { 7 },
+        hours_without_old_mail: Some(6.5),
+        hours_apart: Some(12.5),
+        days: None,
+        crossing: if last.is_empty() { 0 } else { 2 },
+    }
+}
+
+#[test]
+fn a_plan_stands_below_its_step_and_is_readable_on_a_narrow_screen() {
+    let shown = |width| {
+        let (ui, captured) = ui(Mode::Plain, width);
+        let what = [
+            lab(),
+            began(1, "waves_of", "200 mailboxes"),
+            planned("wave-01", "", "with a pair of delegates; phones are not known"),
+            planned("wave-02", "wave-05", ""),
+            ended(1, true, 0, "5 waves"),
+        ];
+        for what in what {
+            ui.note(&Note { time: at(0), what });
+        }
+        captured.err().lines().skip(1).map(|l| format!("{l}\n")).collect::<String>()
+    };
+    assert_eq!(
+        shown(120),
+        "Mon 12 Jan 09:00  ok      waves_of                  200 mailboxes: 5 waves
+                  note    wave-01             40 mailboxes and seats, 38 new profiles, 3.0 GB, without old mail up to
+                                              6.5 h, apart up to 12.5 h; with a pair of delegates; phones are not known
+                  note    wave-02 to wave-05  4 waves, 40 mailboxes and seats, 38 new profiles, 3.0 GB (7 of unknown
+                                              size), without old mail up to 6.5 h, apart up to 12.5 h, 2 permissions
+                                              cross
+"
+    );
+    assert!(shown(60).lines().all(|l| text::width(l) <= 60), "{}", shown(60));
+    assert!(shown(60).contains("\n             note    wave-01 "), "{}", shown(60));
+}

@@ -50,7 +50,7 @@ fn blocks(document: &str, language: &str) -> Vec<String> {
 #[test]
 fn scripts_in_the_documents_pass_the_check() {
     let library = stagepost::host::Library::bundled_only();
-    for name in ["README.md", "ARCHITECTURE.md", "STYLE.md"] {
+    for name in ["README.md", "ARCHITECTURE.md", "STYLE.md", "docs/waves.md"] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
         for block in blocks(&text, "rhai") {
