@@ -78,6 +78,8 @@ fn what_is_left_of_the_rules_is_mended_too() {
         assert_eq!(mended(file).text, copy);
         assert!(!mended(file).corrections.is_empty());
     }
+    let guessed = mended(cases[0].0).corrections;
+    assert!(guessed.iter().any(|c| c.text.contains("Windows-1252")), "{guessed:?}");
 }
 
 #[test]
