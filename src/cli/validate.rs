@@ -48,14 +48,11 @@ pub(crate) fn validate(context: &Context, args: &Validate) -> Result<u8> {
     if let (Some(out), [file], [text], [path]) = (&args.fix, &*judged, &*texts, &*args.files) {
         return fix(context, args, &how, file, text, path, out);
     }
-    let examined = examine(&judged, &how);
+    let examined = judge(&judged, &how, args);
     tell(context, &examined);
     let code = summary(context, args.files.len(), &examined);
     if let (Some(most), [path], [text], [found]) = (args.split, &*args.files, &*texts, &*examined) {
-        // That there are too many rows is what cutting is for.
-        let limits = [rules::TOO_MANY_ROWS, rules::TOO_MANY_BYTES];
-        let stopped = found.findings.iter().any(|f| f.severity == Severity::Error && !limits.contains(&f.rule));
-        if stopped {
+        if found.findings.iter().any(|f| f.severity == Severity::Error) {
             return Err(Failure::new(Kind::Validation, "the list has faults, and was not cut")
                 .hint("mend the lines above, or let `--fix` mend what is mechanical"));
         }
@@ -125,6 +122,17 @@ fn read(name: &str, path: &Path, most: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Findings of each file. That there are too many rows is what cutting is for.
+fn judge(files: &[File], how: &Reading, args: &Validate) -> Vec<Examined> {
+    let mut examined = examine(files, how);
+    if args.split.is_some() {
+        for file in &mut examined {
+            file.findings.retain(|f| ![rules::TOO_MANY_ROWS, rules::TOO_MANY_BYTES].contains(&f.rule));
+        }
+    }
+    examined
+}
+
 fn tell(context: &Context, examined: &[Examined]) {
     let spots: Vec<Spot> = examined.iter().flat_map(|e| e.findings.iter().map(lists::spot)).collect();
     context.ui.findings(&spots);
@@ -178,7 +186,7 @@ fn fix(
     }
     let name = out.display().to_string();
     let decoded = decode(copy.text.as_bytes());
-    let examined = examine(&[File::new(&name, copy.text.as_bytes(), &decoded)], how);
+    let examined = judge(&[File::new(&name, copy.text.as_bytes(), &decoded)], how, args);
     tell(context, &examined);
     if !context.json {
         let done = match copy.corrections.len() {
@@ -188,11 +196,8 @@ fn fix(
         context.ui.status(&format!("{name} is written: {done}"));
     }
     let code = summary(context, 1, &examined);
-    let limits = [rules::TOO_MANY_ROWS, rules::TOO_MANY_BYTES];
-    let sound = examined.iter().flat_map(|e| &e.findings);
-    let sound = sound.filter(|f| f.severity == Severity::Error).all(|f| limits.contains(&f.rule));
     match args.split {
-        Some(most) if sound => cut(context, args, how, &copy.text, out, most),
+        Some(most) if code == 0 => cut(context, args, how, &copy.text, out, most),
         Some(_) => Err(Failure::new(Kind::Validation, format!("{name} still has faults, and was not cut"))
             .hint("mend the lines above in the copy, then cut it")),
         None => Ok(code),

@@ -58,7 +58,7 @@ pub struct Correction {
     /// The rule that was broken.
     pub rule: &'static str,
     /// What was done.
-    pub text: &'static str,
+    pub text: String,
     /// Lines of the input, ascending; empty if it concerns the whole file.
     pub lines: Vec<u64>,
 }
@@ -101,7 +101,14 @@ pub fn mend(text: &Text, how: &Reading) -> Option<Mended> {
         put(&mut copy, std::iter::once(EMAIL_ADDRESS));
     }
     rows(&text.text, &layout, &kept, &mut copy, &mut log);
-    Some(Mended { text: copy, corrections: log.finish() })
+    let mut corrections = log.finish();
+    if let (Form::CodePage(page), Some(first)) =
+        (text.form, corrections.iter_mut().find(|correction| correction.rule == rules::ENCODING))
+    {
+        // It is a guess, and only who knows the names can tell whether it is right.
+        first.text = format!("read as {page} by its letters, and written as UTF-8");
+    }
+    Some(Mended { text: copy, corrections })
 }
 
 /// What was done, by rule.
@@ -120,7 +127,10 @@ impl Log {
     fn finish(mut self) -> Vec<Correction> {
         let table = CORRECTIONS.iter().chain([&QUOTES]);
         let mut found: Vec<Correction> = table
-            .filter_map(|(rule, text)| self.0.remove(rule).map(|lines| Correction { rule, text, lines }))
+            .filter_map(|(rule, text)| {
+                let lines = self.0.remove(rule)?;
+                Some(Correction { rule, text: (*text).to_owned(), lines })
+            })
             .collect();
         found.sort_by_key(|correction| correction.rule);
         found
@@ -149,7 +159,7 @@ fn kept_columns(text: &str, layout: &Layout, log: &mut Log) -> Vec<usize> {
         }
     }
     let empty = |at: &usize| nameless.contains(at) && used.get(*at) == Some(&false);
-    if nameless.iter().any(|at| empty(at)) {
+    if nameless.iter().any(empty) {
         log.note(rules::NAMELESS_COLUMN, layout.top.1);
     }
     all.filter(|at| !empty(at)).collect()
