@@ -9,7 +9,7 @@ use super::declare::{Arg, Call, Effect, Kind, Primitive};
 use crate::base::{self, Failure, Result};
 use crate::migration::list::Mailboxes;
 use crate::migration::read::{self, Reading};
-use crate::migration::rules::{Finding, Severity};
+use crate::migration::rules::{Finding, Severity, UNKNOWN_COLUMN};
 use crate::run::narrate::What;
 
 /// The table.
@@ -71,7 +71,9 @@ fn read_list(call: &mut Call) -> Result<Dynamic> {
     let unknown_columns = options.unknown_columns.unwrap_or(call.session().project().unknown_columns);
     let how = Reading { unknown_columns, ..Reading::default() };
     let (list, findings) = read::read_with(&name, &bytes, &how);
-    for finding in findings.iter().filter(|f| f.severity == Severity::Warning) {
+    // Who asked for unknown columns knows that they are there.
+    let is_asked_for = |f: &Finding| options.unknown_columns == Some(true) && f.rule == UNKNOWN_COLUMN;
+    for finding in findings.iter().filter(|f| f.severity == Severity::Warning && !is_asked_for(f)) {
         call.session().note(What::Finding {
             severity: "warning".into(),
             target: format!("{}:{}", finding.file, finding.line),

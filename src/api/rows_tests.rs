@@ -19,13 +19,16 @@ fn run(folder: &tempfile::TempDir, text: &str) -> Result<Dynamic, ScriptError> {
     std::fs::write(&path, LIST).expect("a writable folder");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
     let journal = Arc::new(bare::MemoryJournal::default());
-    let session = bare::session(Clock::system(), Arc::new(Keeper::default()), runtime.handle().clone(), journal);
+    let keeper = Arc::new(Keeper::default());
+    let session = bare::session(Clock::system(), keeper.clone(), runtime.handle().clone(), journal);
     let head = format!(
         "let folder = `{}`; let list = mailboxes::read(`{}`, #{{ unknown_columns: true }});\n",
         folder.path().display(),
         path.display()
     );
-    Host::new(session, Library::bundled_only()).run_text("test.rhai", &format!("{head}{text}"))
+    let answer = Host::new(session, Library::bundled_only()).run_text("test.rhai", &format!("{head}{text}"));
+    assert!(keeper.notes().is_empty(), "columns that were asked for are no warning");
+    answer
 }
 
 /// What a script answers, as text.

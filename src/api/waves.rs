@@ -34,7 +34,7 @@ pub const PRIMITIVES: &[Primitive] = &[Primitive {
              stagepost.toml): mailboxes copied at the same time; `measured` (false): the rate of earlier waves instead, \
              once there is one; `sizes`, `phones`: columns of the list; `statistics`: an exported file that has them; \
              `by`: a column, each of whose values has waves of its own; `schedule`: a column of dates or names, or a \
-             map of them to values of `by` or to addresses; `look` (6): hours between two looks at a running copy",
+             map of them to values of that column or to addresses; `look` (6): hours between two looks at a running copy",
         ),
     ],
     returns: "array of map",

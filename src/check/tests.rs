@@ -129,3 +129,16 @@ fn a_text_in_the_making_is_told_from_a_wrong_one() {
         assert!(!unfinished(source), "{source}");
     }
 }
+
+#[test]
+fn what_is_done_with_sets_of_mailboxes_is_known() {
+    let source = "let list = mailboxes::of([]);\nlist.filter(|m| m.Size > 3).sort_by(\"Size\").take(3)[-1].address;\n\
+                  list.sortby(\"Size\");\nlist.group_by();\nmailboxes::writ(list, \"x.csv\");\nlist.write();\n";
+    let told = told(source);
+    assert_eq!(told.len(), 4, "{told:?}");
+    for (line, part) in
+        [(3, "did you mean `sort_by`?"), (4, "group_by("), (5, "mailboxes::write"), (6, "mailboxes::write(")]
+    {
+        assert!(told.iter().any(|t| t.starts_with(&format!("{line}:")) && t.contains(part)), "{line} {part}: {told:?}");
+    }
+}

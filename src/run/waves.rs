@@ -330,6 +330,67 @@ fn parted(severed: &Severed, plan: &Plan, asked: &Asked) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{Clock, Timestamp};
+    use crate::run::bare;
+    use crate::run::narrate::Keeper;
+
+    fn asked(count: usize) -> Asked {
+        Asked {
+            rules: Rules::default(),
+            together: Vec::new(),
+            members: (0..count).map(|n| Member::bare(&format!("user{n}@contoso.test"))).collect(),
+            statistics: None,
+            measured: true,
+            look: 6.0,
+        }
+    }
+
+    fn session(runtime: &tokio::runtime::Runtime) -> Arc<Session> {
+        let journal = Arc::new(bare::MemoryJournal::default());
+        bare::session(Clock::system(), Arc::new(Keeper::default()), runtime.handle().clone(), journal)
+    }
+
+    #[test]
+    fn what_was_begun_keeps_its_wave_and_tells_the_rate() {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
+        let session = session(&runtime);
+        let mut asked = asked(30);
+        for member in &mut asked.members {
+            member.bytes = Some(2 << 30);
+        }
+        assert_eq!(measured(&session, &asked), None);
+        let at = |text: &str| text.parse::<Timestamp>().expect("a moment");
+        {
+            let past = &mut session.memory().past;
+            let rows = (20..23).map(|n| format!("user{n}@contoso.test")).collect();
+            past.batches.insert("wave-02".into(), ("wave-02".into(), rows));
+            past.batches
+                .insert("by-hand".into(), ("by-hand".into(), BTreeSet::from(["user1@contoso.test".to_owned()])));
+            past.started.insert("wave-02".into(), at("2026-01-12T09:00:00Z"));
+            past.copied.insert("wave-02".into(), at("2026-01-12T13:00:00Z"));
+        }
+        let pace = measured(&session, &asked).expect("a wave was watched to its end");
+        assert_eq!((pace.each, pace.line), (f64::from(1 << 29), None));
+        let made = made(&session, &asked).expect("30 fit");
+        assert_eq!(made.begun, 1);
+        let told: Vec<(&str, usize)> = made.plan.waves.iter().map(|w| (w.name.as_str(), w.rows.len())).collect();
+        assert_eq!(told, [("wave-02", 3), ("wave-03", 27)], "no second pilot, and the numbers go on");
+        assert_eq!(made.plan.waves[0].rows, [20, 21, 22]);
+        asked.rules.pace = Some(Pace { each: 1.0, line: None, at_once: 3 });
+        assert!(measured(&session, &asked).is_some_and(|p| p.line == Some(f64::from(1 << 29) * 3.0)));
+    }
+
+    #[test]
+    fn kinds_come_from_the_directory_and_are_unknown_before() {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
+        let session = session(&runtime);
+        let mut members = asked(2).members;
+        kinds(&session, &mut members);
+        assert_eq!(members[0].kind, None);
+        session.memory().kinds = Some(BTreeMap::from([("user1@contoso.test".to_owned(), waves::Kind::Room)]));
+        kinds(&session, &mut members);
+        assert_eq!((members[0].kind, members[1].kind), (Some(waves::Kind::Person), Some(waves::Kind::Room)));
+    }
 
     fn drawn(groups: &[Option<usize>]) -> Vec<usize> {
         let waves: Vec<Wave> = groups.iter().map(|group| Wave { group: *group, ..Wave::default() }).collect();

@@ -26,6 +26,15 @@ fn a_calm_rehearsal_moves_everybody() {
         page.to_lowercase().starts_with("<!doctype html>") && !page.contains("<script src") && !page.contains("<link")
     );
     wire_log_is_what_the_vendor_would_see(&at.path().join("wire.jsonl"));
+    // The kinds of the pilot come from the directory, without a read of their own.
+    let told = out(&output);
+    let planned: Vec<Value> = told
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|note| note["event"] == "wave_planned")
+        .collect();
+    assert_eq!(planned.iter().map(|n| n["seats"].as_u64().unwrap_or(0)).sum::<u64>(), 60);
+    assert_eq!(planned[0]["about"], "with a pair of delegates; sizes and phones are not known");
 }
 
 /// The log's fields, hosts and masks.
