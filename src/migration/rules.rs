@@ -310,11 +310,7 @@ pub const FILE_RULES: &[Rule] = &[
 
 /// Looks a rule up by its identifier.
 pub fn rule(id: &str) -> Option<&'static Rule> {
-    FILE_RULES
-        .iter()
-        .chain(super::against::LIST_RULES)
-        .chain(super::licences::LICENCE_RULES)
-        .find(|r| r.id.eq_ignore_ascii_case(id))
+    FILE_RULES.iter().chain(super::against::all().map(|r| &r.rule)).find(|r| r.id.eq_ignore_ascii_case(id))
 }
 
 /// One breach of a rule, with its place.
@@ -359,12 +355,8 @@ mod tests {
 
     #[test]
     fn identifiers_are_unique_and_found() {
-        let mut ids: Vec<_> = FILE_RULES
-            .iter()
-            .chain(super::super::against::LIST_RULES)
-            .chain(super::super::licences::LICENCE_RULES)
-            .map(|r| r.id)
-            .collect();
+        let mut ids: Vec<_> =
+            FILE_RULES.iter().chain(super::super::against::all().map(|r| &r.rule)).map(|r| r.id).collect();
         let count = ids.len();
         ids.sort_unstable();
         ids.dedup();
