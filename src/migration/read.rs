@@ -63,6 +63,11 @@ pub struct Reading {
     pub unknown_columns: bool,
 }
 
+impl Reading {
+    /// The list of a staged migration, as strictly as can be.
+    pub const STAGED: Reading = Reading { unknown_columns: false };
+}
+
 /// Reads a list; warnings are passed over.
 ///
 /// # Errors

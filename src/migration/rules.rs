@@ -7,6 +7,9 @@
 //! nothing was found the rule says so. Nothing here reads a byte; that is
 //! `read` and `against`.
 
+use super::kind::Kind;
+use super::read::Reading;
+
 /// Whether a finding stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -41,9 +44,30 @@ pub struct Rule {
     pub remedy: &'static str,
     /// Where the rule comes from, or that it is ours.
     pub source: &'static str,
-    /// A file (SP1xx) or a situation in words (SP2xx) that breaks it.
-    pub example: &'static [u8],
+    /// What breaks it.
+    pub example: Example,
+    /// Rules that whatever breaks this one breaks as well; nothing else is
+    /// broken by the example.
+    pub implies: &'static [&'static str],
+    /// Kinds of migration whose lists must keep it.
+    pub kinds: &'static [Kind],
 }
+
+/// What breaks a rule.
+#[derive(Clone, Copy, Debug)]
+pub enum Example {
+    /// A file, and how it is read.
+    File(&'static [u8], Reading),
+    /// A file that is too long to stand here: what it is, and what makes it.
+    Made(&'static str, fn() -> Vec<u8>, Reading),
+    /// Files that are given together.
+    Files(&'static [&'static [u8]], Reading),
+    /// What is found in the directories, in words.
+    Situation(&'static str),
+}
+
+/// Rules that hold for the list of every kind.
+pub const EVERY_KIND: &[Kind] = &[Kind::Staged, Kind::RemoteMove, Kind::Cutover, Kind::Imap];
 
 /// The text is no UTF-8.
 pub const ENCODING: &str = "SP101";
@@ -106,7 +130,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "Excel's plain \"CSV\" saves in the code page of the machine, so that ü is one byte",
         remedy: "save the file again as \"CSV UTF-8\"",
         source: GUIDE,
-        example: b"EmailAddress\nm\xFCller@contoso.test\n",
+        example: Example::File(b"EmailAddress\nm\xFCller@contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: WORKBOOK,
@@ -115,7 +141,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "an Excel workbook was given, perhaps only renamed to .csv",
         remedy: "open it in Excel and save it as \"CSV UTF-8\"",
         source: GUIDE,
-        example: b"PK\x03\x04\x14\x00\x06\x00",
+        example: Example::File(b"PK\x03\x04\x14\x00\x06\x00", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: NUL,
@@ -124,7 +152,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "UTF-16 without a byte order mark, or a damaged file",
         remedy: "save the file again as UTF-8",
         source: OWN,
-        example: b"EmailAddress\nann@contoso.test\0\n",
+        example: Example::File(b"EmailAddress\nann@contoso.test\0\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: EMPTY_FILE,
@@ -133,7 +163,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "an export that failed, or the wrong file",
         remedy: "give the list that holds the mailboxes",
         source: TROUBLESHOOTER,
-        example: b"\xEF\xBB\xBF\n",
+        example: Example::File(b"\xEF\xBB\xBF\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: NO_HEADER,
@@ -142,7 +174,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a bare list of addresses",
         remedy: "write EmailAddress above the addresses",
         source: CSV_PAGE,
-        example: b"ann@contoso.test\nbob@contoso.test\n",
+        example: Example::File(b"ann@contoso.test\nbob@contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: MISSING_COLUMN,
@@ -151,7 +185,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a list made for another purpose",
         remedy: "name the column that holds the primary SMTP addresses EmailAddress",
         source: TROUBLESHOOTER,
-        example: b"Password,ForceChangePassword\nLongEnough1,True\n",
+        example: Example::File(b"Password,ForceChangePassword\nLongEnough1,True\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: MISSPELT_COLUMN,
@@ -160,7 +196,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a slip, or a name with a blank such as `Email Address`, which the service refuses",
         remedy: "write the name as one word, exactly as given",
         source: CSV_PAGE,
-        example: b"Email Address\nann@contoso.test\n",
+        example: Example::File(b"Email Address\nann@contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: UNKNOWN_COLUMN,
@@ -169,7 +207,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a list that carries more, or columns of another kind of migration",
         remedy: "take the column out, or allow unknown columns in stagepost.toml; they are never sent",
         source: "Microsoft, New-MigrationBatch, AllowUnknownColumnsInCsv",
-        example: b"EmailAddress,Department\nann@contoso.test,Sales\n",
+        example: Example::File(b"EmailAddress,Department\nann@contoso.test,Sales\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: DOUBLED_COLUMN,
@@ -178,7 +218,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "two exports pasted side by side",
         remedy: "take one of the two out",
         source: OWN,
-        example: b"EmailAddress,EmailAddress\nann@contoso.test,bob@contoso.test\n",
+        example: Example::File(b"EmailAddress,EmailAddress\nann@contoso.test,bob@contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: ROW_WIDTH,
@@ -187,7 +229,12 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a comma in a value without quotes, or commas left away at the end",
         remedy: "add the missing commas, or put quotes around a value that holds one",
         source: TROUBLESHOOTER,
-        example: b"EmailAddress,Password,ForceChangePassword\nann@contoso.test,LongEnough1\n",
+        example: Example::File(
+            b"EmailAddress,Password,ForceChangePassword\nann@contoso.test,LongEnough1\n",
+            Reading::STAGED,
+        ),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: SEPARATOR,
@@ -196,7 +243,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "Excel takes the list separator of the region, a semicolon in much of Europe",
         remedy: "save the list with commas, or replace the separators",
         source: GUIDE,
-        example: b"EmailAddress;Password\nann@contoso.test;LongEnough1\n",
+        example: Example::File(b"EmailAddress;Password\nann@contoso.test;LongEnough1\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: BLANK_ROW,
@@ -205,7 +254,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "rows emptied in a spreadsheet but not deleted",
         remedy: "nothing: the row is passed over",
         source: OWN,
-        example: b"EmailAddress\nann@contoso.test\n\nbob@contoso.test\n",
+        example: Example::File(b"EmailAddress\nann@contoso.test\n\nbob@contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: EMPTY_ADDRESS,
@@ -214,7 +265,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a mailbox without primary address in the export",
         remedy: "fill in the primary SMTP address, or take the row out",
         source: "Microsoft, preliminary check of the rows",
-        example: b"EmailAddress,Password\n,LongEnough1\n",
+        example: Example::File(b"EmailAddress,Password\n,LongEnough1\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: ADDRESS_SYNTAX,
@@ -223,7 +276,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a slip, or a user name instead of an address",
         remedy: "write the primary SMTP address of the mailbox on premises",
         source: "Microsoft, preliminary check of the rows; RFC 5321, 4.1.2",
-        example: b"EmailAddress\nann contoso.test\n",
+        example: Example::File(b"EmailAddress\nann contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: ADDRESS_FORM,
@@ -232,7 +287,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "copied from proxyAddresses or from a message",
         remedy: "keep only name@domain.tld",
         source: OWN,
-        example: b"EmailAddress\nSMTP:ann@contoso.test\n",
+        example: Example::File(b"EmailAddress\nSMTP:ann@contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: DUPLICATE,
@@ -241,7 +298,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "two exports put together",
         remedy: "take one of the rows out",
         source: OWN,
-        example: b"EmailAddress\nann@contoso.test\nANN@contoso.test\n",
+        example: Example::File(b"EmailAddress\nann@contoso.test\nANN@contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: SHORT_PASSWORD,
@@ -250,7 +309,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a password made up for a test",
         remedy: "give a longer one, or leave the cell empty: synchronized users keep their own",
         source: CSV_PAGE,
-        example: b"EmailAddress,Password\nann@contoso.test,short\n",
+        example: Example::File(b"EmailAddress,Password\nann@contoso.test,short\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: FORCE_CHANGE,
@@ -259,7 +320,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "yes/no, 1/0 or the word of another language",
         remedy: "write True or False; False for federated users",
         source: CSV_PAGE,
-        example: b"EmailAddress,ForceChangePassword\nann@contoso.test,yes\n",
+        example: Example::File(b"EmailAddress,ForceChangePassword\nann@contoso.test,yes\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: OPEN_QUOTE,
@@ -268,7 +331,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a value that begins with a quote of its own",
         remedy: "close the quote, or double it if it belongs to the value",
         source: "RFC 4180",
-        example: b"EmailAddress\n\"ann@contoso.test\n",
+        example: Example::File(b"EmailAddress\n\"ann@contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: NO_ROWS,
@@ -277,7 +342,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a template that was not filled in",
         remedy: "add the mailboxes",
         source: GUIDE,
-        example: b"EmailAddress,Password\n",
+        example: Example::File(b"EmailAddress,Password\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: HEADER_CASE,
@@ -286,7 +353,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a header written by hand",
         remedy: "nothing: stagepost sends the exact name",
         source: OWN,
-        example: b"emailaddress\nann@contoso.test\n",
+        example: Example::File(b"emailaddress\nann@contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: BLANKS_AROUND,
@@ -295,7 +364,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "blanks behind the commas",
         remedy: "nothing: they are taken off",
         source: OWN,
-        example: b"EmailAddress\n ann@contoso.test\n",
+        example: Example::File(b"EmailAddress\n ann@contoso.test\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
     Rule {
         id: TENANT_ADDRESS,
@@ -304,7 +375,9 @@ pub const FILE_RULES: &[Rule] = &[
         cause: "a list exported from the cloud, or a routing address instead of the primary one",
         remedy: "write the primary SMTP address of the mailbox on premises",
         source: "Microsoft, CSV files for mailbox migration: EmailAddress is that of the on-premises mailbox",
-        example: b"EmailAddress\nann@contoso.onmicrosoft.com\n",
+        example: Example::File(b"EmailAddress\nann@contoso.onmicrosoft.com\n", Reading::STAGED),
+        implies: &[],
+        kinds: EVERY_KIND,
     },
 ];
 
@@ -345,7 +418,8 @@ mod tests {
     #[test]
     fn the_example_of_each_rule_breaks_it_and_only_it() {
         for rule in FILE_RULES {
-            let (list, findings) = read::read_with_warnings("example.csv", rule.example);
+            let Example::File(bytes, how) = rule.example else { panic!("{} has no file", rule.id) };
+            let (list, findings) = read::read_with("example.csv", bytes, &how);
             let ids: Vec<_> = findings.iter().map(|f| f.rule).collect();
             assert_eq!(ids, [rule.id], "{}", rule.meaning);
             assert_eq!(findings.first().map(|f| f.severity), Some(rule.severity));

@@ -10,6 +10,7 @@
 mod facts;
 mod ids;
 mod judge;
+mod record;
 mod rules;
 mod seats;
 mod worlds;
@@ -18,7 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use facts::{InCloud, OnPremises, Situation, Tenant, delegates};
 pub use ids::*;
-pub use rules::{LICENCE_RULES, LIST_RULES, ListRule, Side, all, of};
+pub use record::{ListRule, Side};
+pub use rules::{LICENCE_RULES, LIST_RULES, all, of};
 pub use worlds::World;
 
 use super::kind::Kind;

@@ -5,72 +5,13 @@
 //! named in its source. Nothing here judges; that is `judge` and `seats`.
 
 use super::ids::*;
-use super::worlds::{self, World};
-use crate::migration::kind::Kind;
-use crate::migration::rules::{Rule, Severity};
-
-/// Where a rule looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Active Directory.
-    OnPremises,
-    /// The tenant: Graph's users, Exchange's recipients, migration users.
-    Cloud,
-    /// Both, and whether they agree.
-    Both,
-}
-
-impl Side {
-    /// In words.
-    pub fn word(self) -> &'static str {
-        match self {
-            Side::OnPremises => "on premises",
-            Side::Cloud => "in the cloud",
-            Side::Both => "on both sides",
-        }
-    }
-}
-
-/// A rule of a list against the directories.
-#[derive(Clone, Copy, Debug)]
-pub struct ListRule {
-    /// Its record; the severity is the gravest of all kinds, and that of
-    /// `license::check` where that asks the rule as well.
-    pub rule: Rule,
-    /// Where it looks.
-    pub side: Side,
-    /// How grave it is for staged, remote move, cutover and IMAP; `None` where
-    /// it is not judged.
-    pub at: [Option<Severity>; 4],
-    /// Rules that are not said for a row of which this one is said as gravely:
-    /// they follow from it, or mean nothing beside it. Licences are counted only
-    /// for rows without an error.
-    pub silences: &'static [&'static str],
-    /// A small company that breaks it and nothing else.
-    pub world: fn() -> World,
-}
-
-impl ListRule {
-    /// How grave it is for a kind; `None` if it is not judged.
-    pub fn severity(&self, kind: Kind) -> Option<Severity> {
-        let [staged, remote_move, cutover, imap] = self.at;
-        match kind {
-            Kind::Staged => staged,
-            Kind::RemoteMove => remote_move,
-            Kind::Cutover => cutover,
-            Kind::Imap => imap,
-        }
-    }
-}
+use super::record::{E, ListRule, NO, Side, W, grave, list_rule};
+use super::worlds;
 
 const KNOW: &str = "Microsoft, What you need to know about a staged migration";
 const ERRORS: &str = "Microsoft, errors of staged migrations";
 const DEFAULTS: &str = "Microsoft, default rules of directory synchronization";
 const RESILIENCY: &str = "Microsoft, duplicate attribute resiliency";
-
-const E: Option<Severity> = Some(Severity::Error);
-const W: Option<Severity> = Some(Severity::Warning);
-const NO: Option<Severity> = None;
 
 /// What means nothing where the person is not the one on premises.
 const CLOUD_SIDE: &[&str] = &[
@@ -104,35 +45,6 @@ const OF_A_MAILBOX: &[&str] = &[
 
 /// What a user of the tenant can have only once there is one.
 const OF_A_USER: &[&str] = &[NO_ROUTING, OTHER_GUID];
-
-/// One record; the order of the texts is meaning, cause, remedy, source, example.
-const fn list_rule(
-    id: &'static str,
-    side: Side,
-    at: [Option<Severity>; 4],
-    silences: &'static [&'static str],
-    texts: [&'static str; 5],
-    world: fn() -> World,
-) -> ListRule {
-    let [meaning, cause, remedy, source, example] = texts;
-    let rule = Rule { id, severity: gravest(at), meaning, cause, remedy, source, example: example.as_bytes() };
-    ListRule { rule, side, at, silences, world }
-}
-
-/// A rule that `license::check` sets rows aside by, whatever a list's check says.
-const fn grave(mut rule: ListRule) -> ListRule {
-    rule.rule.severity = Severity::Error;
-    rule
-}
-
-const fn gravest(at: [Option<Severity>; 4]) -> Severity {
-    let [a, b, c, d] = at;
-    if matches!((a, b, c, d), (E, ..) | (_, E, ..) | (_, _, E, _) | (.., E)) {
-        Severity::Error
-    } else {
-        Severity::Warning
-    }
-}
 
 /// Every rule of a list against the directories, in the order of their numbers.
 pub const LIST_RULES: &[ListRule] = &[
