@@ -4,6 +4,8 @@ use super::Context;
 use super::args::Explain;
 use crate::api::{self, declare::Primitive};
 use crate::base::{Failure, Kind, Result};
+use crate::migration::against::{self, ListRule};
+use crate::migration::kind::Kind as Kinds;
 use crate::migration::{guards, rules};
 
 /// Prints the record; all names without one.
@@ -33,6 +35,9 @@ pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
             rule.remedy,
             rule.source
         ));
+        if let Some(rule) = against::of(rule.id) {
+            context.ui.print(&of_list_rule(rule));
+        }
         return Ok(0);
     }
     if let Some(guard) = guards::guard(name) {
@@ -50,6 +55,17 @@ pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
         .unwrap_or_default();
     Err(Failure::new(Kind::Usage, format!("there is no primitive, no rule and no guard {name}"))
         .hint(format!("did you mean `{near}`? `stagepost explain` lists all")))
+}
+
+/// Where a rule looks, how grave it is for each kind, and what it makes needless.
+fn of_list_rule(rule: &ListRule) -> String {
+    let of_kind = |kind: Kinds| rule.severity(kind).map(|s| format!("{} {}", kind.word(), s.word()));
+    let kinds: Vec<String> = Kinds::ALL.into_iter().filter_map(of_kind).collect();
+    let mut out = format!("Judged {}: {}\n", rule.side.word(), kinds.join(", "));
+    if !rule.silences.is_empty() {
+        out.push_str(&format!("Not said beside it: {}\n", rule.silences.join(", ")));
+    }
+    out
 }
 
 fn of_primitive(p: &Primitive) -> String {

@@ -1,6 +1,8 @@
 //! The command line: one file for each verb. A verb gathers what it needs,
 //! calls, and answers an exit code; only `main` exits.
 
+#[cfg_attr(not(test), expect(dead_code))]
+mod against;
 pub mod args;
 mod check;
 mod companies;

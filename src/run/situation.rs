@@ -38,8 +38,10 @@ pub struct Read {
 /// Those of the directory, of Graph and of Exchange.
 pub async fn read(session: &Arc<Session>, list: &Mailboxes, kind: Kind) -> Result<Read> {
     let clock = session.clock();
-    let directories = clock.both(on_premises(session, kind), in_cloud(session, kind));
-    let around = clock.both(migration_users(session), clock.both(tenant(session), licences::skus(session)));
+    // Boxed: together they would fill the stack of a small thread.
+    let directories = clock.both(Box::pin(on_premises(session, kind)), Box::pin(in_cloud(session, kind)));
+    let small = clock.both(Box::pin(tenant(session)), Box::pin(licences::skus(session)));
+    let around = clock.both(Box::pin(migration_users(session)), small);
     let ((on_premises, in_cloud), (users, (tenant, skus))) = clock.both(directories, around).await?;
     let project = session.project();
     let situation = Situation {
