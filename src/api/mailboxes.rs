@@ -117,7 +117,7 @@ fn read_list(call: &mut Call) -> Result<Dynamic> {
     let name = call.text(0)?;
     let path = call.session().path(&name);
     let bytes = read_bytes(&name, &path)?;
-    let how = Reading { unknown_columns: call.session().project().unknown_columns };
+    let how = Reading { unknown_columns: call.session().project().unknown_columns, ..Reading::default() };
     let (list, findings) = read::read_with(&name, &bytes, &how);
     for finding in findings.iter().filter(|f| f.severity == Severity::Warning) {
         call.session().note(What::Finding {

@@ -1,5 +1,5 @@
-//! A list against the directories: those of a profile, or those of a company
-//! file in an embedded lab, over the same wire.
+//! `stagepost validate --against` and `--world`: a list against the directories
+//! of a profile, or of a company file in an embedded lab, over the same wire.
 //!
 //! Reads only, and makes nothing but a temporary folder for the lab. Rows of
 //! several lists are judged in one go, so that a delegate in the next file is not
@@ -19,15 +19,20 @@ use super::{Context, companies, rehearse, run, runtime};
 use crate::base::{Failure, Kind as Failed, Result};
 use crate::lab::file::CompanyFile;
 use crate::migration::against::{self, Aside};
+use crate::migration::encoding::Text;
 use crate::migration::kind::Kind;
 use crate::migration::list::Mailboxes;
 use crate::migration::project::Project;
+use crate::migration::read::{self, Examined, Reading};
 use crate::migration::rules::{Finding, Severity};
+use crate::report::words;
 use crate::run::approvals::Rehearsed;
 use crate::run::narrate::{Narrator, Note};
-use crate::run::{Session, situation, validate};
+use crate::run::{Session, situation};
 use crate::wire::attributes::address_key;
 
+/// Findings of one rule in one list that are told in full; the others are counted.
+const IN_FULL: usize = 1000;
 /// Lab time after which the first cycle has brought everybody to the cloud.
 const FIRST_CYCLE: SignedDuration = SignedDuration::from_hours(1);
 
@@ -38,6 +43,58 @@ pub(crate) enum Whose<'a> {
     Profile(&'a Path),
     /// Those of the company in this file, in a lab of its own.
     World(&'a Path),
+}
+
+/// A file of the verb.
+pub(crate) struct Given<'a> {
+    /// As messages show it.
+    pub name: &'a str,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// The text that they are.
+    pub text: &'a Text<'a>,
+}
+
+/// Judges what was examined against directories as well, and adds to its
+/// findings. A file with errors of its own is not taken there, which is said.
+/// Answers who works in whose mailbox.
+///
+/// # Errors
+/// As [`judge`].
+pub(crate) fn add(
+    context: &Context,
+    files: &[Given<'_>],
+    how: &Reading,
+    whose: Whose<'_>,
+    examined: &mut [Examined],
+) -> Result<Vec<(String, String)>> {
+    // Limits of a batch's file keep nobody from being looked for.
+    let how = Reading { is_batch_file: false, ..*how };
+    let mut lists = Vec::with_capacity(files.len());
+    for (at, file) in files.iter().enumerate() {
+        match read::read_with(file.name, file.bytes, &how).0 {
+            Some(list) => lists.push((at, list)),
+            None => context
+                .ui
+                .status(&format!("{} is not taken to the directories before its errors are mended", file.name)),
+        }
+    }
+    if lists.is_empty() {
+        return Ok(Vec::new());
+    }
+    let listed: Vec<Listed> =
+        lists.iter().filter_map(|(at, list)| Some(Listed { list, text: Some(&files.get(*at)?.text.text) })).collect();
+    let judged = judge(context, &listed, how.kind, whose, &BTreeMap::new())?;
+    for ((at, _), findings) in lists.iter().zip(judged.findings) {
+        if let Some(one) = examined.get_mut(*at) {
+            one.findings.extend(findings);
+        }
+    }
+    if judged.done > 0 {
+        let moved = words::counted(judged.done as u64, "mailbox has moved", "mailboxes have moved");
+        context.ui.status(&format!("{moved} already"));
+    }
+    Ok(judged.delegates)
 }
 
 /// A list, and the text of its file where findings are to show it.
@@ -52,8 +109,9 @@ pub(crate) struct Listed<'a> {
 /// What the directories say.
 #[derive(Debug, Default)]
 pub(crate) struct Judged {
-    /// In the order of the lists and their lines; what concerns no row first.
-    pub findings: Vec<Finding>,
+    /// Of each list, in the order of its lines; what concerns no row first, and
+    /// with the first list.
+    pub findings: Vec<Vec<Finding>>,
     /// Who works in whose mailbox: owner and delegate by primary address, where
     /// either is in a list.
     pub delegates: Vec<(String, String)>,
@@ -61,15 +119,14 @@ pub(crate) struct Judged {
     pub done: usize,
 }
 
-/// Judges lists against the directories. Without `kind` it is the project's.
-/// `sizes` are bytes of old mailboxes by address, where statistics are at hand.
+/// Judges lists against the directories. `sizes` are bytes of old mailboxes by address, where statistics are at hand.
 ///
 /// # Errors
 /// The profile or the company file can't be used; nobody answers.
 pub(crate) fn judge(
     context: &Context,
     lists: &[Listed<'_>],
-    kind: Option<Kind>,
+    kind: Kind,
     whose: Whose<'_>,
     sizes: &BTreeMap<String, u64>,
 ) -> Result<Judged> {
@@ -82,6 +139,7 @@ pub(crate) fn judge(
         Whose::Profile(path) => {
             let profile = environment::profile(path)?;
             let project = run::project(&here, path, &profile, None)?;
+            context.ui.status(&format!("the directories of {} are read", profile.name));
             let runtime = runtime(None)?;
             let opened = runtime.block_on(environment::look(opening(path, project, &here, &runtime)))?;
             runtime.block_on(Box::pin(ask(&opened.session, lists, kind, sizes)))
@@ -93,7 +151,7 @@ pub(crate) fn judge(
 fn in_a_lab(
     context: &Context,
     lists: &[Listed<'_>],
-    kind: Option<Kind>,
+    kind: Kind,
     path: &Path,
     here: &Path,
     sizes: &BTreeMap<String, u64>,
@@ -162,10 +220,9 @@ fn opening<'a>(profile: &'a Path, project: Project, folder: &'a Path, runtime: &
 async fn ask(
     session: &Arc<Session>,
     lists: &[Listed<'_>],
-    kind: Option<Kind>,
+    kind: Kind,
     sizes: &BTreeMap<String, u64>,
 ) -> Result<Judged> {
-    let kind = kind.unwrap_or_else(|| validate::kind(session));
     let all = Mailboxes::from_addresses(&lists.iter().flat_map(|l| l.list.addresses()).collect::<Vec<_>>());
     let mut read = Box::pin(situation::read(session, &all, kind)).await?;
     read.situation.sizes = sizes.iter().map(|(address, bytes)| (address_key(address), *bytes)).collect();
@@ -181,28 +238,60 @@ async fn ask(
 }
 
 /// What is said, at the rows that it is said of.
-fn findings(lists: &[Listed<'_>], said: impl Iterator<Item = (Severity, Aside)>) -> Vec<Finding> {
+fn findings(lists: &[Listed<'_>], said: impl Iterator<Item = (Severity, Aside)>) -> Vec<Vec<Finding>> {
     let mut by_row: BTreeMap<String, Vec<(Severity, Aside)>> = BTreeMap::new();
+    let mut everybodys: Vec<(Severity, Aside, usize)> = Vec::new();
     for (severity, aside) in said {
-        by_row.entry(address_key(&aside.address)).or_default().push((severity, aside));
+        if !aside.everybody {
+            by_row.entry(address_key(&aside.address)).or_default().push((severity, aside));
+            continue;
+        }
+        // One fault of the environment, however many rows there are.
+        match everybodys.iter_mut().find(|(_, known, _)| known.rule == aside.rule) {
+            Some((_, _, count)) => *count += 1,
+            None => everybodys.push((severity, aside, 1)),
+        }
     }
-    let mut findings: Vec<Finding> = Vec::new();
-    let first = lists.first().map(|l| l.list.file()).unwrap_or_default();
-    for (severity, aside) in by_row.remove("").unwrap_or_default() {
-        findings.push(finding(severity, aside, first.to_owned(), &Place::default(), String::new()));
-    }
-    for listed in lists {
+    let of_all = everybodys.into_iter().map(|(severity, mut aside, count)| {
+        if count > 1 {
+            aside.reason = format!("it is so for everybody; {}: {}", aside.address, aside.reason);
+        }
+        let file = lists.first().map(|l| l.list.file()).unwrap_or_default().to_owned();
+        Finding { count, ..finding(severity, aside, file, &Place::default(), String::new()) }
+    });
+    let mut all = vec![of_all.collect::<Vec<_>>()];
+    all.resize_with(lists.len().max(1), Vec::new);
+    for (listed, found) in lists.iter().zip(&mut all) {
         let lines: Vec<&str> = listed.text.map(|t| t.lines().collect()).unwrap_or_default();
+        let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+        let mut more: BTreeMap<&'static str, Finding> = BTreeMap::new();
         for (number, row) in listed.list.iter().enumerate() {
             let Some(said) = by_row.get(&row.key()) else { continue };
             let place = Place::of(row.line_number(), row.address(), &lines, shows(listed.list));
             for (severity, aside) in said {
+                let count = counts.entry(aside.rule).or_default();
+                *count += 1;
+                if *count > IN_FULL {
+                    more.entry(aside.rule)
+                        .and_modify(|rest| rest.count += 1)
+                        .or_insert_with(|| rest(*severity, aside, listed.list.file(), row.line_number()));
+                    continue;
+                }
                 let name = format!("row {} ({})", number + 1, row.address());
-                findings.push(finding(*severity, aside.clone(), listed.list.file().to_owned(), &place, name));
+                found.push(finding(*severity, aside.clone(), listed.list.file().to_owned(), &place, name));
             }
         }
+        found.extend(more.into_values().map(|one| Finding {
+            text: format!("the same fault {} times more", words::count(one.count as u64)),
+            ..one
+        }));
     }
-    findings
+    all
+}
+
+/// What stands for equal findings that are not told one by one.
+fn rest(severity: Severity, aside: &Aside, file: &str, line: usize) -> Finding {
+    finding(severity, aside.clone(), file.to_owned(), &Place { line, ..Place::default() }, String::new())
 }
 
 fn finding(severity: Severity, aside: Aside, file: String, place: &Place, row: String) -> Finding {
@@ -216,6 +305,7 @@ fn finding(severity: Severity, aside: Aside, file: String, place: &Place, row: S
         text: aside.reason,
         remedy: aside.remedy,
         excerpt: place.excerpt.clone(),
+        count: 1,
     }
 }
 
@@ -250,7 +340,6 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migration::read;
     use crate::ui::{ColourChoice, Ui};
 
     fn context() -> Context {
@@ -263,7 +352,24 @@ mod tests {
             let (line, width) = f.excerpt.clone().unwrap_or_default();
             line.chars().skip(f.column.saturating_sub(1)).take(width).collect()
         };
-        judged.findings.iter().map(|f| (f.rule, f.line, f.column, marked(f))).collect()
+        judged.findings.iter().flatten().map(|f| (f.rule, f.line, f.column, marked(f))).collect()
+    }
+
+    #[test]
+    fn a_thousand_equal_findings_are_told_and_the_others_counted() {
+        let addresses: Vec<String> = (0..1500).map(|n| format!("p{n}@acme.test")).collect();
+        let list = Mailboxes::from_addresses(&addresses);
+        let aside = |address: &String| Aside {
+            address: address.clone(),
+            rule: against::HIDDEN,
+            reason: "it is hidden".into(),
+            remedy: "show it".into(),
+            everybody: false,
+        };
+        let said = addresses.iter().map(|a| (Severity::Error, aside(a)));
+        let found = findings(&[Listed { list: &list, text: None }], said);
+        assert_eq!((found.len(), found[0].len(), found[0][1000].count), (1, 1001, 500));
+        assert_eq!(found[0][1000].text, "the same fault 500 times more");
     }
 
     #[test]
@@ -277,13 +383,13 @@ mod tests {
         std::fs::write(&company, text).expect("a writable folder");
         let first = "EmailAddress,Password\nbob@acme.test,LongEnough1\n";
         let second = "\u{feff}Department,EmailAddress\nSales,Ann@acme.test\n,gone@acme.test\n";
-        let how = read::Reading { unknown_columns: true };
+        let how = Reading { unknown_columns: true, ..Reading::default() };
         let list = |name: &str, text: &str| read::read_with(name, text.as_bytes(), &how).0.expect("a sound list");
         let (one, two) = (list("one.csv", first), list("two.csv", second));
         let lists = [Listed { list: &one, text: Some(first) }, Listed { list: &two, text: Some(second) }];
         let sizes = BTreeMap::from([("ANN@acme.test".to_owned(), 200 << 30)]);
         let whose = Whose::World(&company);
-        let judged = judge(&context(), &lists, None, whose, &sizes).expect("the lab answers");
+        let judged = judge(&context(), &lists, Kind::Staged, whose, &sizes).expect("the lab answers");
         assert_eq!(
             told(&judged),
             [
@@ -295,16 +401,18 @@ mod tests {
             ]
         );
         assert_eq!(judged.done, 0);
-        assert_eq!(judged.findings[1].row, "row 1 (Ann@acme.test)");
-        assert_eq!(judged.findings.iter().map(|f| f.file.as_str()).collect::<Vec<_>>()[..2], ["one.csv", "two.csv"]);
+        assert_eq!(judged.findings[1][0].row, "row 1 (Ann@acme.test)");
+        assert!(judged.findings[0].iter().all(|f| f.file == "one.csv") && judged.findings[1][0].file == "two.csv");
         assert_eq!(judged.delegates, [("ann@acme.test".to_owned(), "cy@acme.test".to_owned())]);
         // By another kind, other rules.
-        let imap = judge(&context(), &lists, Some(Kind::Imap), whose, &BTreeMap::new()).expect("the lab answers");
-        assert!(imap.findings.iter().all(|f| f.rule == against::NO_CLOUD_MAILBOX) && imap.findings.len() == 3);
-        let missing = judge(&context(), &lists, None, Whose::World(&at.path().join("none.json")), &sizes);
+        let imap = judge(&context(), &lists, Kind::Imap, whose, &BTreeMap::new()).expect("the lab answers");
+        // Nobody has a mailbox to copy into: one fault of all three.
+        let all: Vec<_> = imap.findings.iter().flatten().map(|f| (f.rule, f.count, f.line)).collect();
+        assert_eq!(all, [(against::NO_CLOUD_MAILBOX, 3, 0)]);
+        let missing = judge(&context(), &lists, Kind::Staged, Whose::World(&at.path().join("none.json")), &sizes);
         assert_eq!(missing.expect_err("there is none").kind, Failed::Usage);
         let none = at.path().join("none.toml");
-        let missing = judge(&context(), &lists, None, Whose::Profile(&none), &sizes);
+        let missing = judge(&context(), &lists, Kind::Staged, Whose::Profile(&none), &sizes);
         assert_eq!(missing.expect_err("there is none").kind, Failed::Usage);
     }
 }

@@ -89,6 +89,8 @@ pub enum Verb {
     Repl(Repl),
     /// Serve a lab as a process of its own and write its profile
     Lab(Lab),
+    /// Find every fault of a list, and mend what is mechanical
+    Validate(Validate),
     /// Check a script without running it
     Check(Check),
     /// Explain a primitive, a rule of the list or a guard
@@ -257,6 +259,80 @@ pub struct Lab {
     /// What the lab is made from
     #[command(flatten)]
     pub world: World,
+}
+
+/// Kinds of migration that a list is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ListKind {
+    /// From Exchange 2003 or 2007
+    #[default]
+    Staged,
+    /// Hybrid, from Exchange 2010 on
+    RemoteMove,
+    /// All at once; takes no list
+    Cutover,
+    /// From any IMAP server
+    Imap,
+}
+
+/// How the people of a list sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListSignIn {
+    /// With a password of the cloud
+    Cloud,
+    /// With a password synchronized from on premises
+    Synchronized,
+    /// At the organization's own service
+    Federated,
+}
+
+/// `stagepost validate`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost validate wave1.csv                  every fault, with its place and its remedy
+  stagepost validate wave1.csv wave2.csv        also what stands in both
+  stagepost validate export.csv --fix wave1.csv
+                                                a corrected copy, and what was corrected
+  stagepost validate company.csv --split 2000   company-01.csv, company-02.csv, ...
+  stagepost validate wave1.csv --against contoso.toml
+                                                also against Active Directory and the tenant, reading only
+  stagepost validate wave1.csv --world company.json
+                                                the same against a company file (docs/company.md)
+  stagepost validate imap.csv --kind imap --json | jq .rule
+
+Exit code 0 without errors, 3 with errors, 2 if a file can't be used; with --fix it is that of the copy. docs/rules.md \
+lists the rules, `stagepost explain SP114` explains one.")]
+pub struct Validate {
+    /// Lists of mailboxes (CSV)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// What the list is for: it decides the columns and the limits
+    #[arg(long, value_enum, value_name = "staged|remote_move|cutover|imap", hide_possible_values = true)]
+    #[arg(default_value_t = ListKind::Staged)]
+    pub kind: ListKind,
+    /// The directories of this profile (TOML) are asked about every row; nothing is written
+    #[arg(long, value_name = "PROFILE", conflicts_with = "world")]
+    pub against: Option<PathBuf>,
+    /// The same against a company file (JSON, docs/company.md), in a lab of its own
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// How the people sign in, where it is known: whether passwords of a list can be set
+    #[arg(long, value_enum, value_name = "cloud|synchronized|federated", hide_possible_values = true)]
+    pub sign_in: Option<ListSignIn>,
+    /// Columns that the kind doesn't know are a warning
+    #[arg(long)]
+    pub unknown_columns: bool,
+    /// Write a corrected copy; a file that is there is never written over
+    #[arg(long, value_name = "OUT")]
+    pub fix: Option<PathBuf>,
+    /// Cut the list, or its corrected copy, into files of at most N rows
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub split: Option<u32>,
+    /// Folder for the cut files; beside the list if left out
+    #[arg(long, value_name = "DIR", requires = "split")]
+    pub into: Option<PathBuf>,
 }
 
 /// `stagepost check`

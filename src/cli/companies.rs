@@ -83,6 +83,8 @@ fn spot(name: &str, fault: &Fault) -> Spot {
         remedy: fault.remedy.clone(),
         rule: fault.rule.to_owned(),
         severity: "error".to_owned(),
+        row: String::new(),
+        count: 1,
     }
 }
 

@@ -5,7 +5,6 @@ use super::args::Explain;
 use crate::api::{self, declare::Primitive};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::against::{self, ListRule};
-use crate::migration::kind::Kind as Kinds;
 use crate::migration::{guards, rules};
 
 /// Prints the record; all names without one.
@@ -26,18 +25,7 @@ pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
         return Ok(0);
     }
     if let Some(rule) = rules::rule(name) {
-        context.ui.print(&format!(
-            "{} ({}): {}\n\nCause: {}\nRemedy: {}\nSource: {}\n",
-            rule.id,
-            rule.severity.word(),
-            rule.meaning,
-            rule.cause,
-            rule.remedy,
-            rule.source
-        ));
-        if let Some(rule) = against::of(rule.id) {
-            context.ui.print(&of_list_rule(rule));
-        }
+        context.ui.print(&of_rule(rule));
         return Ok(0);
     }
     if let Some(guard) = guards::guard(name) {
@@ -57,14 +45,28 @@ pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
         .hint(format!("did you mean `{near}`? `stagepost explain` lists all")))
 }
 
-/// Where a rule looks, how grave it is for each kind, and what it makes needless.
-fn of_list_rule(rule: &ListRule) -> String {
-    let of_kind = |kind: Kinds| rule.severity(kind).map(|s| format!("{} {}", kind.word(), s.word()));
-    let kinds: Vec<String> = Kinds::ALL.into_iter().filter_map(of_kind).collect();
-    let mut out = format!("Judged {}: {}\n", rule.side.word(), kinds.join(", "));
-    if !rule.silences.is_empty() {
-        out.push_str(&format!("Not said beside it: {}\n", rule.silences.join(", ")));
+fn of_rule(rule: &rules::Rule) -> String {
+    let listed = against::of(rule.id);
+    let mut out = format!(
+        "{} ({}): {}\n\nCause: {}\nRemedy: {}\nKinds: {}\nSource: {}\n",
+        rule.id,
+        rule.severity.word(),
+        rule.meaning,
+        rule.cause,
+        rule.remedy,
+        listed.map_or_else(|| rule.kinds_text(), ListRule::kinds_text),
+        rule.source
+    );
+    if let Some(listed) = listed {
+        out.push_str(&format!("Looks: {}\n", listed.side.word()));
+        if !listed.silences.is_empty() {
+            out.push_str(&format!("Not said beside it: {}\n", listed.silences.join(", ")));
+        }
     }
+    if !rule.implies.is_empty() {
+        out.push_str(&format!("Implies: {}\n", rule.implies.join(", ")));
+    }
+    out.push_str(&format!("\nExample\n{}", rule.example.text()));
     out
 }
 

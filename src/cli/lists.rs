@@ -18,7 +18,7 @@ pub(crate) fn list(context: &Context, path: &Path, unknown_columns: bool) -> Res
         failure.kind = Kind::Usage;
         failure
     })?;
-    let (list, findings) = read::read_with(&name, &bytes, &Reading { unknown_columns });
+    let (list, findings) = read::read_with(&name, &bytes, &Reading { unknown_columns, ..Reading::default() });
     let spots: Vec<Spot> = findings.iter().map(spot).collect();
     if !spots.is_empty() {
         context.ui.findings(&spots);
@@ -31,7 +31,7 @@ pub(crate) fn list(context: &Context, path: &Path, unknown_columns: bool) -> Res
     })
 }
 
-fn spot(finding: &Finding) -> Spot {
+pub(crate) fn spot(finding: &Finding) -> Spot {
     let (excerpt, width) = finding.excerpt.clone().unwrap_or_default();
     Spot {
         file: finding.file.clone(),
@@ -43,6 +43,8 @@ fn spot(finding: &Finding) -> Spot {
         remedy: finding.remedy.clone(),
         rule: finding.rule.to_owned(),
         severity: finding.severity.word().to_owned(),
+        row: finding.row.clone(),
+        count: finding.count as u64,
     }
 }
 

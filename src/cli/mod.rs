@@ -1,7 +1,6 @@
 //! The command line: one file for each verb. A verb gathers what it needs,
 //! calls, and answers an exit code; only `main` exits.
 
-#[cfg_attr(not(test), expect(dead_code))]
 mod against;
 pub mod args;
 mod check;
@@ -14,6 +13,7 @@ mod lists;
 mod rehearse;
 mod repl;
 mod run;
+mod validate;
 
 #[cfg(test)]
 mod plants_tests;
@@ -56,6 +56,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Run(args) => run::run(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
+        Verb::Validate(args) => validate::validate(&context, &args),
         Verb::Check(args) => check::check(&context, &args),
         Verb::Explain(args) => explain::explain(&context, &args),
     };

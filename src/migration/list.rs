@@ -365,7 +365,7 @@ mod tests {
     fn list() -> Mailboxes {
         let text = "EmailAddress,Department,Password,ForceChangePassword\nann@contoso.test,Sales,\"pa,ss\"\"word\",True\n\
                     bob@contoso.test,IT,,\nCyd@fabrikam.test,IT,longenough,False\n";
-        let options = super::super::read::Reading { unknown_columns: true };
+        let options = super::super::read::Reading { unknown_columns: true, ..Reading::default() };
         super::super::read::read_with("list.csv", text.as_bytes(), &options).0.expect("the list is sound")
     }
 

@@ -7,20 +7,29 @@
 //! time; what a rule needs to know is handed to it. `lab` never imports this
 //! room, or one wrong rule would prove itself.
 
+pub mod address;
 pub mod against;
+pub mod columns;
 pub mod conversion;
 pub mod difference;
+pub mod encoding;
 pub mod errors;
+mod findings;
 pub mod guards;
 pub mod kind;
+mod layout;
 pub mod licences;
 pub mod list;
+pub mod mend;
 pub mod project;
 pub mod read;
 pub mod routing;
 pub mod rules;
 pub mod scan;
+mod slips;
+pub mod split;
 pub mod states;
+mod values;
 pub mod waves;
 
 pub use list::{Mailboxes, Row};

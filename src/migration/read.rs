@@ -2,70 +2,74 @@
 //!
 //! All faults come in one pass: whatever can still be understood after a fault
 //! is checked as well, and what is only the consequence of a fault is not said
-//! twice. Bytes are handed in; nothing here opens a file.
+//! twice. A sound row costs one look at each of its bytes. Addresses are
+//! compared by fingerprints, so that a list of a million rows needs eight bytes
+//! more for each. Bytes are handed in; nothing here opens a file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 
-use super::list::{COLUMNS, EMAIL_ADDRESS, FORCE_CHANGE_PASSWORD, Line, Mailboxes, PASSWORD, cell};
-use super::rules::{self, Finding, Severity};
-use super::scan::{Field, Record, scan};
-use crate::wire::attributes::address_key;
+pub use super::address::address_fault;
+use super::address::{self, fingerprint, plain, trim};
+use super::encoding::{Form, Text, decode};
+use super::findings::{At, Findings, Who, brief};
+use super::kind::Kind;
+use super::layout::{Layout, lay_out, no_text};
+use super::list::{Line, Mailboxes, PASSWORD, ROWS_PER_FILE, cell};
+use super::rules::{self, Finding};
+use super::scan::{self, LineEnds, Row, Walk};
+use super::slips::Domains;
+use super::values::Values;
 
-/// Least characters of a password (Microsoft, CSV files for mailbox migration).
-const PASSWORD_LENGTH: usize = 8;
+/// Most rows and bytes of a file for IMAP (Microsoft, CSV files for IMAP
+/// migration batches).
+const IMAP_ROWS: usize = 50_000;
+const IMAP_BYTES: usize = 10_000_000;
+/// Most bytes of a value: a cell of Excel holds as many characters.
+const LONGEST_VALUE: usize = 32_767;
+/// Marks of a row that a sound one has not.
+const ODD: u8 = scan::BEYOND_ASCII | scan::CONTROL | scan::STRAY_QUOTE | scan::BEHIND_QUOTE | scan::OPEN_QUOTE;
+/// Marks of a value that is not what was meant.
+const UNQUOTED: u8 = scan::STRAY_QUOTE | scan::BEHIND_QUOTE | scan::OPEN_QUOTE;
 
-/// Most characters of a line that a finding keeps: a finding for each of ten
-/// thousand columns must not keep ten thousand copies of the header.
-const EXCERPT: usize = 1000;
-/// Most findings of a list: what has more is mended by a program, not by hand.
-const MOST: usize = 20_000;
-/// Most characters of a value within a message.
-const VALUE: usize = 80;
-
-/// Columns of other kinds of migration, so that a message can say whose they
-/// are.
-const FOREIGN: [(&str, &str); 8] = [
-    ("MailboxType", "a remote move"),
-    ("BadItemLimit", "a remote move"),
-    ("LargeItemLimit", "a remote move"),
-    ("TargetDatabase", "a move back on premises"),
-    ("TargetArchiveDatabase", "a move back on premises"),
-    ("UserName", "an IMAP migration"),
-    ("UserRoot", "an IMAP migration"),
-    ("CloudEmailAddress", "the conversion script's cloud.csv"),
-];
-
-/// What people call the columns.
-const ALIASES: [(&str, &str); 16] = [
-    ("email", EMAIL_ADDRESS),
-    ("mail", EMAIL_ADDRESS),
-    ("emails", EMAIL_ADDRESS),
-    ("address", EMAIL_ADDRESS),
-    ("smtpaddress", EMAIL_ADDRESS),
-    ("primarysmtpaddress", EMAIL_ADDRESS),
-    ("windowsemailaddress", EMAIL_ADDRESS),
-    ("userprincipalname", EMAIL_ADDRESS),
-    ("pwd", PASSWORD),
-    ("initialpassword", PASSWORD),
-    ("kennwort", PASSWORD),
-    ("motdepasse", PASSWORD),
-    ("contraseña", PASSWORD),
-    ("wachtwoord", PASSWORD),
-    ("forcechange", FORCE_CHANGE_PASSWORD),
-    ("changepassword", FORCE_CHANGE_PASSWORD),
-];
+/// How the people of a list sign in, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignIn {
+    /// Nobody has said.
+    #[default]
+    Unknown,
+    /// In the cloud, with a password of its own.
+    Cloud,
+    /// With a password that is synchronized from on premises.
+    Synchronized,
+    /// At the organization's own service.
+    Federated,
+}
 
 /// How strictly a list is read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Reading {
-    /// Columns that a staged batch doesn't know are kept in the table (and
-    /// never sent) with a warning, as AllowUnknownColumnsInCsv does.
+    /// Columns that the kind doesn't know are kept in the table (and never
+    /// sent) with a warning, as AllowUnknownColumnsInCsv does.
     pub unknown_columns: bool,
+    /// Which columns there may be, and what stands in them.
+    pub kind: Kind,
+    /// Whether passwords of the list can be set at all.
+    pub sign_in: SignIn,
+    /// The file goes to the service as it is, so that the limits of a batch
+    /// are its limits. A company's list in a script has none.
+    pub is_batch_file: bool,
 }
 
 impl Reading {
     /// The list of a staged migration, as strictly as can be.
-    pub const STAGED: Reading = Reading { unknown_columns: false };
+    pub const STAGED: Reading =
+        Reading { unknown_columns: false, kind: Kind::Staged, sign_in: SignIn::Unknown, is_batch_file: false };
+}
+
+impl Default for Reading {
+    fn default() -> Reading {
+        Reading::STAGED
+    }
 }
 
 /// Reads a list; warnings are passed over.
@@ -84,503 +88,477 @@ pub fn read_with_warnings(file: &str, bytes: &[u8]) -> (Option<Mailboxes>, Vec<F
 
 /// Reads a list as told.
 pub fn read_with(file: &str, bytes: &[u8], how: &Reading) -> (Option<Mailboxes>, Vec<Finding>) {
-    let mut reader = Reader {
-        file,
-        how,
-        lines: Vec::new(),
-        garbled: BTreeMap::new(),
-        password: None,
-        findings: Vec::new(),
-        broken: BTreeSet::new(),
-        blanks: (0, 0),
-    };
-    let list = reader.read(bytes);
-    let mut findings = reader.findings;
-    findings.sort_by_key(|f| (f.line, f.column, f.rule));
-    let sound = findings.iter().all(|f| f.severity == Severity::Warning);
-    (list.filter(|_| sound), findings)
+    let text = decode(bytes);
+    let mut reader = Reader::new(file, &text, how, true);
+    reader.first_pass(no_text(bytes));
+    let mut readers = [reader];
+    compare(&mut readers);
+    let [reader] = readers;
+    let sound = reader.out.is_sound();
+    let list = reader.layout.filter(|_| sound).map(|layout| Mailboxes::from_table(file, layout.columns, reader.lines));
+    (list, reader.out.finish())
 }
 
-struct Reader<'a> {
-    file: &'a str,
-    how: &'a Reading,
-    lines: Vec<String>,
-    /// Lines whose text is not what was meant; their addresses aren't judged.
-    garbled: BTreeMap<usize, ()>,
-    /// Position of the password column.
-    password: Option<usize>,
-    findings: Vec<Finding>,
-    /// Rules among the findings: asked for every row.
-    broken: BTreeSet<&'static str>,
-    /// Last line of the blank rows in hand, and how many they are.
-    blanks: (usize, usize),
+/// A file that is judged.
+pub struct File<'t> {
+    /// Its name, as messages show it.
+    pub name: &'t str,
+    /// Its text.
+    pub text: &'t Text<'t>,
+    /// What its bytes are if they are no text.
+    pub no_text: Option<(&'static str, &'static str)>,
 }
 
-/// A place that a finding points at.
-struct Place {
-    line: usize,
-    column: usize,
-    row: String,
-    excerpt: Option<(String, usize)>,
-}
-
-impl Reader<'_> {
-    fn read(&mut self, bytes: &[u8]) -> Option<Mailboxes> {
-        if bytes.starts_with(b"PK\x03\x04") {
-            self.whole(rules::WORKBOOK, "the file is an Excel workbook, not comma separated text");
-            return None;
-        }
-        let text = self.decode(bytes)?;
-        if text.trim().is_empty() {
-            self.whole(rules::EMPTY_FILE, "the file is empty");
-            return None;
-        }
-        self.lines = text.replace("\r\n", "\n").split(['\n', '\r']).map(str::to_owned).collect();
-        let separator = self.separator();
-        let scanned = scan(&text, separator);
-        if let Some((line, column)) = scanned.unclosed {
-            let place = Place { line, column, row: format!("line {line}"), excerpt: None };
-            self.find(rules::OPEN_QUOTE, "a quote is opened here and never closed", place);
-        }
-        let mut records = scanned.records.into_iter().peekable();
-        while let Some(blank) = records.next_if(Record::is_blank) {
-            self.blank(&blank);
-        }
-        let Some(header) = records.peek().cloned() else {
-            self.whole(rules::EMPTY_FILE, "the file holds nothing but blank rows");
-            return None;
-        };
-        let columns = self.header(&header)?;
-        if !self.has(rules::NO_HEADER) {
-            records.next();
-        }
-        self.rows(&columns, header.fields.len(), records.collect())
-    }
-
-    // ── bytes to text ────────────────────────────────────────────────────
-
-    fn decode(&mut self, bytes: &[u8]) -> Option<String> {
-        let wide = |bytes: &[u8], big: bool| -> Vec<u16> {
-            let pair = |p: &[u8]| match p {
-                [a, b] if big => u16::from_be_bytes([*a, *b]),
-                [a, b] => u16::from_le_bytes([*a, *b]),
-                _ => 0xFFFD,
-            };
-            bytes.chunks(2).map(pair).collect()
-        };
-        let text = match bytes {
-            [0xFF, 0xFE, rest @ ..] => String::from_utf16_lossy(&wide(rest, false)),
-            [0xFE, 0xFF, rest @ ..] => String::from_utf16_lossy(&wide(rest, true)),
-            _ => {
-                let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-                let zeros = bytes.iter().filter(|b| **b == 0).count();
-                if zeros > 1 && zeros * 3 > bytes.len() {
-                    self.whole(rules::NUL, "every other byte is zero, as in UTF-16 without a byte order mark");
-                    return None;
-                }
-                String::from_utf8_lossy(bytes).into_owned()
-            }
-        };
-        self.lines = text.replace("\r\n", "\n").split(['\n', '\r']).map(str::to_owned).collect();
-        let lines = std::mem::take(&mut self.lines);
-        for (index, line) in lines.iter().enumerate() {
-            let number = index + 1;
-            for (mark, rule, text) in [
-                ('\u{FFFD}', rules::ENCODING, "the line holds bytes that are no UTF-8"),
-                ('\0', rules::NUL, "the line holds a NUL character"),
-            ] {
-                if let Some(at) = line.chars().position(|c| c == mark) {
-                    self.garbled.insert(number, ());
-                    let place = Place { line: number, column: at + 1, row: format!("line {number}"), excerpt: None };
-                    self.find(rule, text, place);
-                }
-            }
-            if self.findings.len() >= MOST {
-                break;
-            }
-        }
-        self.lines = lines;
-        Some(text.replace('\0', ""))
-    }
-
-    fn separator(&mut self) -> char {
-        let Some((index, line)) = self.lines.iter().enumerate().find(|(_, l)| !l.trim().is_empty()) else { return ',' };
-        let found =
-            [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")].into_iter().find(|(c, _)| line.contains(*c));
-        match found {
-            Some((separator, name)) if !line.contains(',') => {
-                let column = line.chars().position(|c| c == separator).unwrap_or(0) + 1;
-                let excerpt = Some((line.clone(), 1)).filter(|_| !line.contains('@'));
-                let place = Place { line: index + 1, column, row: "header".into(), excerpt };
-                self.find(rules::SEPARATOR, format!("the values are separated by {name}, not by commas"), place);
-                separator
-            }
-            _ => ',',
-        }
-    }
-
-    // ── the header ───────────────────────────────────────────────────────
-
-    /// What each column means; `None` if nothing below can be judged.
-    fn header(&mut self, header: &Record) -> Option<Vec<String>> {
-        let known = |text: &str| COLUMNS.into_iter().find(|c| c.eq_ignore_ascii_case(text.trim()));
-        let is_data = header.fields.iter().any(|f| f.text.contains('@'))
-            && !header.fields.iter().any(|f| known(&f.text).is_some());
-        if is_data {
-            let place = self.at(header, None, "line 1");
-            self.find(rules::NO_HEADER, "the first row holds an address instead of the names of the columns", place);
-            let mut columns: Vec<String> = (0..header.fields.len()).map(|i| format!("column {}", i + 1)).collect();
-            let address = header.fields.iter().position(|f| f.text.contains('@'))?;
-            // What stands beside an address without a name may be a password.
-            self.password = Some(if address == 0 { 1 } else { 0 });
-            if let Some(slot) = columns.get_mut(address) {
-                EMAIL_ADDRESS.clone_into(slot);
-            }
-            return Some(columns);
-        }
-        let exact: Vec<&str> = header.fields.iter().filter_map(|f| known(&f.text)).collect();
-        let mut columns: Vec<String> = Vec::new();
-        for (index, field) in header.fields.iter().enumerate() {
-            let written = field.text.trim();
-            let meant = known(written).or_else(|| guess(written).filter(|g| !exact.contains(g)));
-            let place = self.at(header, Some(index), "header");
-            match (known(written), meant) {
-                (Some(name), _) if columns.iter().any(|c| c == name) => {
-                    self.find(rules::DOUBLED_COLUMN, format!("the column {name} is there twice"), place);
-                }
-                (Some(name), _) if field.text != name => {
-                    self.find(rules::HEADER_CASE, format!("the column {name} is written `{}`", field.text), place);
-                }
-                (Some(_), _) => {}
-                (None, Some(name)) => {
-                    self.find(
-                        rules::MISSPELT_COLUMN,
-                        format!("`{written}` is no column of a staged batch; did you mean {name}?"),
-                        place,
-                    );
-                }
-                (None, None) => self.unknown(written, &columns, place),
-            }
-            columns.push(meant.map_or_else(|| written.to_owned(), str::to_owned));
-        }
-        self.password = columns.iter().position(|c| c == PASSWORD);
-        if !columns.iter().any(|c| c == EMAIL_ADDRESS) {
-            let place = self.at(header, None, "header");
-            self.find(
-                rules::MISSING_COLUMN,
-                "Column \"EmailAddress\" is missing from the CSV file. The import process can't continue because this column \
-                 is required. Please edit the CSV file and re-submit it",
-                place,
-            );
-            return None;
-        }
-        Some(columns)
-    }
-
-    fn unknown(&mut self, written: &str, before: &[String], place: Place) {
-        if before.iter().any(|c| c == written) && !written.is_empty() {
-            return self.find(rules::DOUBLED_COLUMN, format!("the column {written} is there twice"), place);
-        }
-        let foreign = FOREIGN.iter().find(|(name, _)| name.eq_ignore_ascii_case(written));
-        let text = match (written, foreign) {
-            ("", _) => "a column has no name".to_owned(),
-            (_, Some((name, whose))) => format!("the column {name} belongs to {whose}, not to a staged batch"),
-            _ => format!("`{}` is no column of a staged batch", brief(written)),
-        };
-        self.find(rules::UNKNOWN_COLUMN, text, place);
-        if let Some(last) = self.findings.last_mut().filter(|_| self.how.unknown_columns && !written.is_empty()) {
-            last.severity = Severity::Warning;
-            "nothing: the column is kept here and never sent".clone_into(&mut last.remedy);
-        }
-    }
-
-    // ── the rows ─────────────────────────────────────────────────────────
-
-    fn rows(&mut self, columns: &[String], width: usize, records: Vec<Record>) -> Option<Mailboxes> {
-        let address_at = columns.iter().position(|c| c == EMAIL_ADDRESS)?;
-        let force_at = columns.iter().position(|c| c == FORCE_CHANGE_PASSWORD);
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        let mut rows = Vec::with_capacity(records.len());
-        let mut number = 0;
-        for record in &records {
-            if self.findings.len() >= MOST {
-                self.enough(record.line);
-                return None;
-            }
-            if record.is_blank() {
-                // The end of the file is no row, and neither is a row that a
-                // quote left open has swallowed.
-                self.blank(record);
-                continue;
-            }
-            number += 1;
-            let field = |at: Option<usize>| at.and_then(|at| record.fields.get(at));
-            let address = field(Some(address_at)).map_or("", |f| f.text.trim());
-            let ragged = record.fields.len() != width;
-            let named =
-                address.contains('@') && !(ragged && self.password.is_some()) && self.shows(address_at, address);
-            let row = if named { format!("row {number} ({address})") } else { format!("row {number}") };
-            if ragged && !self.has(rules::OPEN_QUOTE) {
-                let place = self.at(record, None, &row);
-                let text = format!(
-                    "Row {number} has the wrong number of columns. Expected number: {width}. Actual number: {}. Please edit \
-                     this row and re-submit the file",
-                    record.fields.len()
-                );
-                self.find(rules::ROW_WIDTH, text, place);
-            }
-            // Beside a password nobody knows which value of a ragged row is which.
-            if !(ragged && self.password.is_some()) {
-                self.address(record, address_at, &row, &mut seen);
-            }
-            if ragged {
-                continue;
-            }
-            if let Some(password) = field(self.password.filter(|_| !self.has(rules::NO_HEADER)))
-                && (1..PASSWORD_LENGTH).contains(&password.text.chars().count())
-            {
-                let place = self.at(record, self.password, &row);
-                self.find(rules::SHORT_PASSWORD, "the password has fewer than 8 characters", place);
-            }
-            if let Some(force) = field(force_at)
-                && !["", "true", "false"].contains(&force.text.trim().to_ascii_lowercase().as_str())
-            {
-                let place = self.at(record, force_at, &row);
-                let text = match force_at.filter(|at| self.shows(*at, &force.text)) {
-                    Some(_) => format!("ForceChangePassword is `{}`, not True or False", brief(&force.text)),
-                    None => "ForceChangePassword is neither True nor False".to_owned(),
-                };
-                self.find(rules::FORCE_CHANGE, text, place);
-            }
-            let cells = columns.iter().zip(&record.fields).map(|(column, field)| {
-                let text = if column == PASSWORD { &*field.text } else { field.text.trim() };
-                cell(column, text)
-            });
-            rows.push(Line { number: record.line, cells: cells.collect() });
-        }
-        if number == 0 {
-            self.whole(rules::NO_ROWS, "there is no mailbox below the header");
-        }
-        Some(Mailboxes::from_table(self.file, columns.to_vec(), rows))
-    }
-
-    fn address(&mut self, record: &Record, at: usize, row: &str, seen: &mut BTreeMap<String, usize>) {
-        let Some(field) = record.fields.get(at) else { return };
-        let address = field.text.trim();
-        let place = |reader: &Self| reader.at(record, Some(at), row);
-        if self.garbled.contains_key(&record.line) || self.has(rules::OPEN_QUOTE) {
-            return;
-        }
-        if address.is_empty() {
-            let place = place(self);
-            return self.find(rules::EMPTY_ADDRESS, "the row has no address", place);
-        }
-        if let Some(text) = wrong_form(address) {
-            let place = place(self);
-            return self.find(rules::ADDRESS_FORM, text, place);
-        }
-        if let Some(text) = address_fault(address) {
-            let place = place(self);
-            let shown = if self.shows(at, address) {
-                format!("`{}` is no address: {text}", brief(address))
-            } else {
-                format!("there is no address: {text}")
-            };
-            return self.find(rules::ADDRESS_SYNTAX, shown, place);
-        }
-        if of_tenant(address) {
-            let place = place(self);
-            return self.find(rules::TENANT_ADDRESS, format!("{address} is an address of the tenant"), place);
-        }
-        if address != field.text {
-            let place = place(self);
-            self.find(rules::BLANKS_AROUND, format!("there are blanks around {address}"), place);
-        }
-        let key = address_key(address);
-        if let Some(first) = seen.get(&key) {
-            let text = format!("{address} stands already in line {first}");
-            let place = place(self);
-            return self.find(rules::DUPLICATE, text, place);
-        }
-        seen.insert(key, record.line);
-    }
-
-    // ── findings ─────────────────────────────────────────────────────────
-
-    fn has(&self, rule: &str) -> bool {
-        self.broken.contains(rule)
-    }
-
-    /// One finding for each run of blank rows: a sheet may end in a million.
-    fn blank(&mut self, record: &Record) {
-        let (last, count) = self.blanks;
-        if last + 1 == record.line
-            && let Some(finding) = self.findings.last_mut().filter(|f| f.rule == rules::BLANK_ROW)
-        {
-            self.blanks = (record.line, count + 1);
-            finding.text = format!("{} rows from here on are blank", count + 1);
-            return;
-        }
-        self.blanks = (record.line, 1);
-        let place = Place { line: record.line, column: 1, row: format!("line {}", record.line), excerpt: None };
-        self.find(rules::BLANK_ROW, "the row is blank", place);
-    }
-
-    /// The end of a file that is something else, or has one fault in every row.
-    fn enough(&mut self, line: usize) {
-        let Some(rule) = self.findings.last().map(|f| f.rule) else { return };
-        let place = Place { line, column: 0, row: format!("line {line}"), excerpt: None };
-        self.find(rule, format!("there are too many faults; from line {line} on nothing was looked at"), place);
-    }
-
-    fn whole(&mut self, rule: &'static str, text: &str) {
-        self.find(rule, text, Place { line: 0, column: 0, row: String::new(), excerpt: None });
-    }
-
-    fn find(&mut self, id: &'static str, text: impl Into<String>, place: Place) {
-        let rule = rules::rule(id).expect("every rule that is found stands in the table");
-        self.broken.insert(rule.id);
-        self.findings.push(Finding {
-            rule: rule.id,
-            severity: rule.severity,
-            file: self.file.to_owned(),
-            line: place.line,
-            column: place.column,
-            row: place.row,
-            text: text.into(),
-            remedy: rule.remedy.to_owned(),
-            excerpt: place.excerpt,
-        });
-    }
-
-    /// Whether a value may be shown. Where there are passwords, a shifted row
-    /// may have one in any column, so only what looks like an address or is as
-    /// short as a yes is shown.
-    fn shows(&self, index: usize, text: &str) -> bool {
-        let Some(password) = self.password else { return true };
-        let plain = !text.contains([',', ';', '"', '\n', '\r', '\t']);
-        index != password && plain && (text.contains('@') || text.chars().count() <= 5)
-    }
-
-    /// The place of a field, or of a whole row, with what may be a password
-    /// starred out. A ragged row that may hold one isn't shown at all.
-    fn at(&self, record: &Record, field: Option<usize>, row: &str) -> Place {
-        let line = self.lines.get(record.line.saturating_sub(1)).map_or("", String::as_str);
-        let mut chars: Vec<char> = line.chars().take(EXCERPT).collect();
-        let starred = |(index, field): &(usize, &Field)| row != "header" && !self.shows(*index, &field.text);
-        for (_, field) in record.fields.iter().enumerate().filter(starred) {
-            let from = field.column.saturating_sub(1).min(chars.len());
-            // A quoted value may run on: everything behind is starred.
-            let runs_on = field.text.contains(['\n', '\r']);
-            let to = if runs_on { chars.len() } else { (from + field.width).min(chars.len()) };
-            for c in chars.iter_mut().take(to).skip(from) {
-                *c = '*';
-            }
-        }
-        let cut = chars.len() == EXCERPT;
-        let shown: String = chars.into_iter().collect();
-        let (column, width) = match field.and_then(|at| record.fields.get(at)) {
-            Some(field) => (field.column, field.width.min(EXCERPT)),
-            None => (1, shown.chars().count().max(1)),
-        };
-        // A place behind what is shown can't be pointed at.
-        let hidden = (self.password.is_some() && field.is_none() && row != "header") || (cut && column >= EXCERPT);
-        let excerpt = Some((shown, width)).filter(|(text, _)| !text.is_empty() && !hidden);
-        Place { line: record.line, column, row: row.to_owned(), excerpt }
+impl<'t> File<'t> {
+    /// A file of a name, its bytes and the text that they are.
+    pub fn new(name: &'t str, bytes: &[u8], text: &'t Text<'t>) -> File<'t> {
+        File { name, text, no_text: no_text(bytes) }
     }
 }
 
-/// The column that a misspelt name means.
-fn guess(written: &str) -> Option<&'static str> {
-    let plain: String = written.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
-    if plain.is_empty() || FOREIGN.iter().any(|(name, _)| name.to_lowercase() == plain) {
-        return None;
-    }
-    let alias = ALIASES.iter().find(|(alias, _)| *alias == plain).map(|(_, name)| *name);
-    alias.or_else(|| {
-        COLUMNS.into_iter().find(|name| {
-            let name = name.to_lowercase();
-            strsim::damerau_levenshtein(&plain, &name) <= if name.len() > 8 { 2 } else { 1 }
-        })
-    })
+/// What was found in a file.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// Mailboxes, blank rows left out.
+    pub rows: usize,
+    /// By line; what a rule breaks more than a thousand times is counted last.
+    pub findings: Vec<Finding>,
 }
 
-/// `SMTP:` in front, or a display name around the address.
-fn wrong_form(text: &str) -> Option<String> {
-    if let Some((prefix, _)) = text.split_once(':') {
-        let name = prefix.to_ascii_lowercase();
-        if ["smtp", "mailto", "x500", "sip"].contains(&name.as_str()) {
-            return Some(format!("the address carries the prefix `{prefix}:`"));
-        }
-    }
-    (text.contains('<') && text.contains('>')).then(|| "the address carries a display name".to_owned())
-}
-
-/// Whether an address is of a domain that Microsoft gives to tenants: nobody
-/// else's MX can lead there, so no mailbox on premises has it as its primary.
-fn of_tenant(address: &str) -> bool {
-    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase();
-    ["onmicrosoft.com", "onmicrosoft.us", "onmicrosoft.de", "partner.onmschina.cn"]
+/// Judges files, each by itself and all against each other, without keeping
+/// their rows.
+pub fn examine(files: &[File], how: &Reading) -> Vec<Examined> {
+    let mut readers: Vec<Reader> = files
         .iter()
-        .any(|given| domain.strip_suffix(given).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+        .map(|file| {
+            let mut reader = Reader::new(file.name, file.text, how, false);
+            reader.first_pass(file.no_text);
+            reader
+        })
+        .collect();
+    compare(&mut readers);
+    readers.into_iter().map(|reader| Examined { rows: reader.rows, findings: reader.out.finish() }).collect()
 }
 
-/// A value as a message shows it: what is too long for an address is cut.
-fn brief(text: &str) -> String {
-    match text.char_indices().nth(254) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(VALUE).chain(['…']).collect(),
+/// One file on its way through the rules.
+struct Reader<'t> {
+    how: &'t Reading,
+    text: &'t Text<'t>,
+    out: Findings<'t>,
+    layout: Option<Layout>,
+    /// Mailboxes so far.
+    rows: usize,
+    /// Whether the rows are kept.
+    keeps: bool,
+    lines: Vec<Line>,
+    /// Fingerprints of the sound addresses.
+    keys: Vec<u64>,
+    domains: Domains,
+    values: Values,
+}
+
+impl<'t> Reader<'t> {
+    fn new(file: &'t str, text: &'t Text<'t>, how: &'t Reading, keeps: bool) -> Reader<'t> {
+        Reader {
+            how,
+            text,
+            out: Findings::new(file, &text.text),
+            layout: None,
+            rows: 0,
+            keeps,
+            lines: Vec::new(),
+            keys: Vec::new(),
+            domains: Domains::default(),
+            values: Values::default(),
+        }
     }
-}
 
-/// What is wrong with an address, in a few words; `None` if nothing is.
-/// Narrower than RFC 5321: quoted local parts and address literals don't occur
-/// as primary addresses of mailboxes.
-pub fn address_fault(address: &str) -> Option<String> {
-    let say = |text: &str| Some(text.to_owned());
-    if let Some(c) = address.chars().find(|c| !c.is_ascii()) {
-        // Marks that can't be seen are named by their number.
-        return Some(if c.is_alphanumeric() || unicode_width::UnicodeWidthChar::width(c).unwrap_or(0) > 0 {
-            format!("`{c}` is not ASCII")
-        } else {
-            format!("there is an invisible character in it (U+{:04X})", u32::from(c))
+    fn first_pass(&mut self, no_text: Option<(&'static str, &'static str)>) {
+        if let Some((name, rule)) = no_text {
+            return self.out.find(rule, At::File, |_| format!("the file is {name}, not comma separated text"));
+        }
+        let Some(layout) = lay_out(self.text, self.how, &mut self.out) else { return };
+        let text = self.out.text;
+        if let Some(header) = &layout.header {
+            self.letters(header, Who::Header);
+            self.quotes(header, Who::Header);
+        }
+        self.values = Values::new(&layout.columns, self.how);
+        // Exactly as many as there can be: growing would cost half as much again.
+        self.keys = Vec::with_capacity(text.bytes().filter(|b| *b == b'\n').count() + 1);
+        let mut walk = Walk::from(text, layout.separator, layout.begin.0, layout.begin.1);
+        walk.ends = LineEnds::of(text.get(..layout.begin.0).unwrap_or_default());
+        let mut row = Row::default();
+        let width = self.out.width;
+        while walk.next(&mut row) {
+            let first = row.cells.first().map_or(0, |cell| cell.end - cell.start);
+            if first < 64 && row.is_blank(text) {
+                self.out.blank(row.line);
+                continue;
+            }
+            if row.cells.len() == width && row.marks & ODD == 0 && self.passes(&row, &layout) {
+                self.rows += 1;
+            } else if !self.is_no_mailbox(&row, &layout) {
+                self.rows += 1;
+                self.closely(&row, &layout);
+            } else {
+                continue;
+            }
+            if self.keeps && row.cells.len() == width {
+                self.lines.push(Line { number: row.line, cells: cells(&row, &layout, text) });
+            } else if self.keeps && layout.is_cloud && row.cells.len() > width {
+                self.lines.push(Line { number: row.line, cells: cells_of_cloud(&row, &layout, text) });
+            }
+        }
+        self.ends(&walk);
+        self.whole(&layout);
+        self.layout = Some(layout);
+    }
+
+    /// Whether a row is sound at the first look; nothing is said of it then.
+    fn passes(&mut self, row: &Row, layout: &Layout) -> bool {
+        let text = self.out.text;
+        let Some(address) = row.cells.get(layout.address).and_then(|cell| cell.plain(text)) else { return false };
+        let Some((key, at)) = plain(address) else { return false };
+        let domain = address.get(at + 1..).unwrap_or_default();
+        if row.end - row.start > LONGEST_VALUE || !self.domains.passes(domain, self.how.kind, row.line) {
+            return false;
+        }
+        self.keys.push(key);
+        let who = Who::Row(self.rows + 1, Some(address));
+        self.values.judge(row, who, self.how, &mut self.out);
+        true
+    }
+
+    /// Lines among the rows that are none: a repeated header, a ruler, a count.
+    fn is_no_mailbox(&mut self, row: &Row, layout: &Layout) -> bool {
+        let text = self.out.text;
+        let Some(rule) = no_mailbox(row, layout, text) else { return false };
+        self.out.find(rule, At::Line(row.line), |_| match rule {
+            rules::RULER => "the line is a ruler, not a mailbox".to_owned(),
+            rules::HEADER_AGAIN => "the header stands here once more".to_owned(),
+            _ => format!(
+                "`{}` is a count, not a mailbox",
+                brief(text.get(row.start..row.end).unwrap_or_default().trim())
+            ),
         });
+        true
     }
-    if address.contains(char::is_whitespace) {
-        return say("there is a blank in it");
+
+    /// Judges a row that is not plainly sound.
+    fn closely(&mut self, row: &Row, layout: &Layout) {
+        let text = self.out.text;
+        let ragged = row.cells.len() != self.out.width && !(layout.is_cloud && row.cells.len() > self.out.width);
+        let loose = self.out.is_loose(row);
+        let address_cell = row.cells.get(layout.address);
+        let value = address_cell.map(|cell| cell.value(text)).unwrap_or_default();
+        let value = match layout.is_cloud && row.cells.len() > self.out.width {
+            true => cloud_value(row, layout, layout.address, text).into(),
+            false => value,
+        };
+        let bare = trim(&value);
+        let named = bare.contains('@') && !loose && self.out.shows(layout.address, bare);
+        let who = Who::Row(self.rows, named.then_some(bare));
+        let garbled = self.letters(row, who);
+        self.quotes(row, who);
+        if ragged && row.marks & scan::OPEN_QUOTE == 0 {
+            let (number, found, width) = (self.rows, row.cells.len(), self.out.width);
+            self.out.find(rules::ROW_WIDTH, At::Row(row, who), |_| {
+                format!(
+                    "Row {number} has the wrong number of columns. Expected number: {width}. Actual number: {found}. \
+                     Please edit this row and re-submit the file"
+                )
+            });
+        }
+        let mut long = false;
+        for (index, cell) in row.cells.iter().enumerate().filter(|(_, c)| c.end - c.start > LONGEST_VALUE) {
+            long |= index == layout.address;
+            let length = cell.end - cell.start;
+            self.out.find(rules::LONG_VALUE, At::Line(row.line), |_| format!("a value has {length} bytes"));
+        }
+        let unquoted = address_cell.is_some_and(|cell| cell.marks & UNQUOTED != 0);
+        // Beside a password nobody knows which value of a ragged row is which.
+        let unsure = ragged && self.out.password.is_some() || address_cell.is_none();
+        if !(unsure || garbled || long || unquoted) {
+            self.address(row, layout, &value, who);
+        }
+        if !ragged && row.marks & scan::OPEN_QUOTE == 0 {
+            self.values.judge(row, who, self.how, &mut self.out);
+        }
     }
-    let Some((local, domain)) = address.rsplit_once('@') else { return say("there is no @") };
-    if local.contains('@') {
-        return say("there is more than one @");
+
+    fn address(&mut self, row: &Row, layout: &Layout, value: &str, who: Who) {
+        let at = At::Cell(row, layout.address, who);
+        let bare = trim(value);
+        if bare.is_empty() {
+            return self.out.find(rules::EMPTY_ADDRESS, at, |_| "the row has no address".to_owned());
+        }
+        let judged = address::judge(value, self.how.kind);
+        let whole = row.cells.get(layout.address).filter(|cell| cell.plain(self.out.text) == Some(value));
+        for fault in judged.faults {
+            // Where quotes were undone, a part of the value is nowhere in the text.
+            let start = whole.map(|cell| cell.start + usize::from(cell.marks & scan::QUOTED != 0));
+            let at = match (fault.part, start) {
+                (Some((from, to)), Some(start)) => At::Part(row, (start + from, start + to), who),
+                _ => at,
+            };
+            let names = [rules::ADDRESS_FORM, rules::FORMULA, rules::BLANKS_AROUND, rules::ODD_BLANKS];
+            self.out.find(fault.rule, at, |out| match out.shows(layout.address, bare) && !out.is_loose(row) {
+                true if names.contains(&fault.rule) || fault.rule == rules::RESERVED_DOMAIN => fault.text,
+                true if fault.rule == rules::TENANT_ADDRESS => format!("{bare} is an address of the tenant"),
+                true => format!("`{}` is no address: {}", brief(bare), fault.text),
+                false if names.contains(&fault.rule) => "the address is not as it should be".to_owned(),
+                false => format!("there is no address: {}", fault.text),
+            });
+        }
+        if judged.sound {
+            self.keys.push(fingerprint(bare));
+            self.domains.passes(address::domain(bare), self.how.kind, row.line);
+        }
     }
-    if local.is_empty() {
-        return say("nothing stands before the @");
+
+    /// Letters that are not what was meant; whether there are any.
+    fn letters(&mut self, row: &Row, who: Who) -> bool {
+        if row.marks & (scan::CONTROL | scan::BEYOND_ASCII) == 0 {
+            return false;
+        }
+        let text = self.out.text;
+        let said = text.get(row.start..row.end).unwrap_or_default();
+        let first = |wanted: fn(char) -> bool| said.char_indices().find(|(_, c)| wanted(*c));
+        let mut garbled = false;
+        let mut say = |out: &mut Findings, rule, found: Option<(usize, char)>, text: String| {
+            if let Some((at, c)) = found {
+                garbled = true;
+                let from = row.start + at;
+                out.find(rule, At::Part(row, (from, from + c.len_utf8()), who), |_| text);
+            }
+        };
+        if row.marks & scan::CONTROL != 0 {
+            let nul = first(|c| c == '\0');
+            say(&mut self.out, rules::NUL, nul, "the line holds a NUL character".to_owned());
+            let control = first(|c| c.is_ascii_control() && !matches!(c, '\0' | '\t' | '\r' | '\n'));
+            let number = control.map_or(0, |(_, c)| u32::from(c));
+            let said = format!("the line holds a control character (U+{number:04X})");
+            say(&mut self.out, rules::CONTROL, control, said);
+        }
+        if row.marks & scan::BEYOND_ASCII != 0 {
+            match self.text.form {
+                Form::CodePage(page) => {
+                    let said = format!("the line holds bytes that are no UTF-8; they look like {page}");
+                    say(&mut self.out, rules::ENCODING, first(|c| !c.is_ascii()), said);
+                }
+                _ => {
+                    let said = "a letter of the line was lost between two encodings".to_owned();
+                    say(&mut self.out, rules::MIXED_ENCODING, first(|c| c == '\u{FFFD}'), said);
+                }
+            }
+        }
+        garbled
     }
-    if local.len() > 64 || address.len() > 254 {
-        return say("it is too long");
+
+    fn quotes(&mut self, row: &Row, who: Who) {
+        if row.marks & UNQUOTED == 0 {
+            return;
+        }
+        for (index, cell) in row.cells.iter().enumerate().filter(|(_, cell)| cell.marks & UNQUOTED != 0) {
+            let (rule, text) = if cell.marks & scan::OPEN_QUOTE != 0 {
+                (rules::OPEN_QUOTE, "a quote is opened here and never closed")
+            } else if cell.marks & scan::BEHIND_QUOTE != 0 {
+                (rules::BEHIND_QUOTE, "text stands behind a closing quote")
+            } else {
+                (rules::STRAY_QUOTE, "a quote stands within a value that is not quoted")
+            };
+            self.out.find(rule, At::Cell(row, index, who), |_| text.to_owned());
+        }
     }
-    if local.starts_with('.') || local.ends_with('.') || local.contains("..") {
-        return say("a dot stands where none may");
+
+    fn ends(&mut self, walk: &Walk) {
+        let ends = walk.ends;
+        if ends.cr > 0 {
+            let count = ends.cr;
+            self.out.find(rules::LONE_CR, At::File, |_| match count {
+                1 => "a line ends with a carriage return alone".to_owned(),
+                _ => format!("{count} lines end with a carriage return alone"),
+            });
+        } else if ends.lf.min(ends.crlf) > 0 {
+            let text = format!("{} lines end with CR LF, {} with LF", ends.crlf, ends.lf);
+            self.out.find(rules::LINE_ENDS, At::File, |_| text);
+        }
     }
-    let odd = |c: char| !(c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c));
-    if let Some(c) = local.chars().find(|c| odd(*c)) {
-        return Some(format!("`{c}` may not stand before the @"));
+
+    /// What only the whole file shows.
+    fn whole(&mut self, layout: &Layout) {
+        if self.rows == 0 {
+            self.out.find(rules::NO_ROWS, At::File, |_| "there is no mailbox below the header".to_owned());
+        }
+        self.values.whole(layout.header.as_ref(), self.how, &mut self.out);
+        for (line, text) in self.domains.slips() {
+            self.out.find(rules::DOMAIN_SLIP, At::Line(line), |_| text);
+        }
+        if !self.how.is_batch_file {
+            return;
+        }
+        let (most, shown) = match self.how.kind {
+            Kind::Staged => (ROWS_PER_FILE, "2,000"),
+            Kind::Imap => (IMAP_ROWS, "50,000"),
+            Kind::RemoteMove | Kind::Cutover => (usize::MAX, ""),
+        };
+        if self.rows > most {
+            let rows = self.rows;
+            self.out.find(rules::TOO_MANY_ROWS, At::File, |_| {
+                format!(
+                    "The CSV file contains more than {shown} rows. Please divide the file into two or more files and \
+                     submit them separately: it has {rows}"
+                )
+            });
+        }
+        if self.how.kind == Kind::Imap && self.text.bytes > IMAP_BYTES {
+            let bytes = self.text.bytes;
+            self.out.find(rules::TOO_MANY_BYTES, At::File, |_| format!("the file has {bytes} bytes, more than 10 MB"));
+        }
     }
-    let labels: Vec<&str> = domain.split('.').collect();
-    if labels.len() < 2 {
-        return say("the domain has no dot");
-    }
-    let bad = |l: &&str| {
-        l.is_empty()
-            || l.len() > 63
-            || l.starts_with('-')
-            || l.ends_with('-')
-            || l.contains(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+}
+
+/// Where an address stood first.
+struct First {
+    file: usize,
+    line: usize,
+    /// The address and the whole row in the text.
+    address: (usize, usize),
+    row: (usize, usize),
+}
+
+/// Finds addresses that come twice, within a file and between files. Only where
+/// two fingerprints are equal the files are walked once more.
+fn compare(readers: &mut [Reader]) {
+    let mut keys: Vec<u64> = match readers {
+        [one] => std::mem::take(&mut one.keys),
+        _ => readers.iter_mut().flat_map(|reader| std::mem::take(&mut reader.keys)).collect(),
     };
-    if labels.iter().any(bad) || labels.last().is_some_and(|l| l.chars().all(|c| c.is_ascii_digit())) {
-        return Some(format!("`{domain}` is no domain"));
+    keys.sort_unstable();
+    let mut twice: Vec<u64> = Vec::new();
+    for pair in keys.windows(2) {
+        if let [a, b] = pair
+            && a == b
+            && twice.last() != Some(a)
+        {
+            twice.push(*a);
+        }
     }
-    None
+    drop(keys);
+    if twice.is_empty() {
+        return;
+    }
+    let mut seen: HashMap<u64, First> = HashMap::with_capacity(twice.len());
+    let files: Vec<(&str, &str)> = readers.iter().map(|r| (r.out.text, r.out.file())).collect();
+    for (index, reader) in readers.iter_mut().enumerate() {
+        let Some(layout) = &reader.layout else { continue };
+        let text = reader.out.text;
+        let part = |file: usize, at: (usize, usize)| files.get(file).and_then(|(text, _)| text.get(at.0..at.1));
+        let mut walk = Walk::from(text, layout.separator, layout.begin.0, layout.begin.1);
+        let (mut row, mut number) = (Row::default(), 0);
+        while walk.next(&mut row) {
+            number += usize::from(!row.is_blank(text));
+            let value = match layout.is_cloud && row.cells.len() > reader.out.width {
+                true => continue,
+                false => row.cells.get(layout.address).and_then(|cell| cell.plain(text)),
+            };
+            let Some(bare) = value.map(trim).filter(|v| !v.is_empty() && !reader.out.is_loose(&row)) else { continue };
+            let key = fingerprint(bare);
+            if twice.binary_search(&key).is_err() || address_fault(bare).is_some() {
+                continue;
+            }
+            let start = bare.as_ptr() as usize - text.as_ptr() as usize;
+            let here = (start, start + bare.len());
+            let Some(first) = seen.get(&key) else {
+                let first = First { file: index, line: row.line, address: here, row: (row.start, row.end) };
+                seen.insert(key, first);
+                continue;
+            };
+            if !part(first.file, first.address).is_some_and(|other| other.eq_ignore_ascii_case(bare)) {
+                continue;
+            }
+            let shown = if reader.out.shows(layout.address, bare) { bare } else { "the address" };
+            let who = Who::Row(number, reader.out.shows(layout.address, bare).then_some(bare));
+            let (line, at) = (first.line, At::Cell(&row, layout.address, who));
+            let whole = part(first.file, first.row) == text.get(row.start..row.end);
+            if first.file != index {
+                let other = files.get(first.file).map_or("", |(_, name)| name);
+                let text = format!("{shown} stands already in {other}, line {line}");
+                reader.out.find(rules::OTHER_FILE, at, |_| text);
+            } else if whole {
+                let text = format!("the row of {shown} stands already in line {line}");
+                reader.out.find(rules::REPEATED_ROW, at, |_| text);
+            } else {
+                reader.out.find(rules::DUPLICATE, at, |_| format!("{shown} stands already in line {line}"));
+            }
+        }
+    }
+}
+
+/// Values of a row as the table keeps them.
+fn cells(row: &Row, layout: &Layout, text: &str) -> Vec<super::list::Cell> {
+    let pairs = layout.columns.iter().zip(&row.cells);
+    pairs
+        .map(|(column, found)| {
+            let value = found.value(text);
+            cell(column, if column == PASSWORD { &value } else { trim(&value) })
+        })
+        .collect()
+}
+
+/// A row of a cloud.csv with commas in its X.500 name: the file is written
+/// without quotes, and only its first column can have any.
+fn cells_of_cloud(row: &Row, layout: &Layout, text: &str) -> Vec<super::list::Cell> {
+    layout.columns.iter().enumerate().map(|(at, column)| cell(column, &cloud_value(row, layout, at, text))).collect()
+}
+
+fn cloud_value(row: &Row, layout: &Layout, column: usize, text: &str) -> String {
+    let more = row.cells.len() - layout.columns.len().min(row.cells.len());
+    if column == 0 {
+        let end = row.cells.get(more).map_or(row.start, |cell| cell.end);
+        return trim(text.get(row.start..end).unwrap_or_default()).to_owned();
+    }
+    let value = row.cells.get(column + more).map(|cell| cell.value(text)).unwrap_or_default();
+    trim(&value).to_owned()
+}
+
+/// The rule that a row breaks in which no mailbox can stand.
+pub(super) fn no_mailbox(row: &Row, layout: &Layout, text: &str) -> Option<&'static str> {
+    let said = text.get(row.start..row.end).filter(|said| said.len() <= 2000)?;
+    if said.matches(['-', '=']).count() > 2 && said.chars().all(|c| "-=+|, \t;\"".contains(c)) {
+        return Some(rules::RULER);
+    }
+    if is_header_again(row, layout, text) {
+        return Some(rules::HEADER_AGAIN);
+    }
+    is_count(said).then_some(rules::LINES_BELOW)
+}
+
+fn is_header_again(row: &Row, layout: &Layout, text: &str) -> bool {
+    let (Some(header), Some(cell)) = (&layout.header, row.cells.get(layout.address)) else { return false };
+    let same = |(a, b): (&scan::Cell, &scan::Cell)| trim(&a.value(text)).eq_ignore_ascii_case(trim(&b.value(text)));
+    !cell.value(text).contains('@')
+        && header.cells.len() == row.cells.len()
+        && header.cells.iter().zip(&row.cells).all(same)
+}
+
+/// `(23 rows affected)`, `23 rows selected.`, `Total: 23`.
+fn is_count(said: &str) -> bool {
+    let said = said.trim_matches(|c: char| ",;\t\" ".contains(c)).to_ascii_lowercase();
+    let inner = said.trim_start_matches('(').trim_end_matches([')', '.']);
+    let words: Vec<&str> = inner.split([' ', ':', '=']).filter(|word| !word.is_empty()).collect();
+    let number = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_digit() || ".,'".contains(c));
+    match words.as_slice() {
+        [
+            n,
+            "row" | "rows" | "row(s)" | "records" | "record(s" | "row(s",
+            "affected" | "selected" | "returned" | "exported",
+        ]
+        | [n, "rows" | "row" | "row(s" | "records" | "zeilen" | "lignes" | "filas"] => number(n),
+        ["total" | "count" | "rows" | "summe" | "anzahl" | "gesamt", n] => number(n),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ fn listed(session: &Session) -> Option<Mailboxes> {
         return None;
     }
     let bytes = std::fs::read(path).ok()?;
-    let how = Reading { unknown_columns: session.project().unknown_columns };
+    let how = Reading { unknown_columns: session.project().unknown_columns, ..Reading::default() };
     read::read_with(name, &bytes, &how).0
 }
 

@@ -34,6 +34,11 @@ pub struct Spot {
     pub rule: String,
     /// `error`, `warning` or `info`.
     pub severity: String,
+    /// Which row of a table it is, for people; empty elsewhere.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub row: String,
+    /// How many equal faults it stands for, itself among them.
+    pub count: u64,
 }
 
 impl Spot {
@@ -62,13 +67,19 @@ pub(super) fn render(spots: &[Spot], paint: Paint, columns: usize) -> String {
     }
     for ((_, rule), same) in seen.iter().filter(|(_, same)| same.len() > IN_FULL) {
         let rest = same.get(IN_FULL..).unwrap_or_default();
-        let lines: Vec<u64> = rest.iter().map(|s| s.line).collect();
+        let lines: Vec<u64> = rest.iter().filter(|s| s.count == 1).map(|s| s.line).collect();
+        let counted: u64 = rest.iter().map(|s| s.count).sum();
         let head = format!("{}: ", severity(rest.first().map_or("error", |s| s.severity.as_str()), paint));
-        let many = words::counted(rest.len() as u64, "more", "more");
+        let many = words::counted(counted, "more", "more");
         let rule = if rule.is_empty() { String::new() } else { format!(" of `{rule}`") };
         let ranges = words::ranges(&lines);
         let line = if ranges.contains([',', '–']) { "lines" } else { "line" };
-        let text = format!("{many}{rule} in {line} {ranges}");
+        // What was only counted lies below those whose lines are known.
+        let below = match rest.iter().find(|s| s.count > 1) {
+            Some(_) => " and below",
+            None => "",
+        };
+        let text = format!("{many}{rule} in {line} {ranges}{below}");
         let indent = rest.first().map_or(7, |s| severity_width(&s.severity)) + 2;
         out.push_str(&text::hang_at(&head, indent, &text, columns));
         out.push_str("\n\n");
@@ -164,9 +175,9 @@ fn strip(text: &str) -> String {
 }
 
 fn total(spots: &[Spot]) -> String {
-    let count = |s: &str| spots.iter().filter(|spot| spot.severity == s).count() as u64;
+    let count = |s: &str| spots.iter().filter(|spot| spot.severity == s).map(|spot| spot.count).sum::<u64>();
     let (warnings, infos) = (count("warning"), count("info"));
-    let errors = spots.len() as u64 - warnings - infos;
+    let errors = spots.iter().map(|spot| spot.count).sum::<u64>() - warnings - infos;
     let mut parts = Vec::new();
     for (n, one, many) in [(errors, "error", "errors"), (warnings, "warning", "warnings"), (infos, "note", "notes")] {
         if n > 0 {
@@ -196,6 +207,8 @@ mod tests {
             remedy: "write it as name@domain".into(),
             rule: "address".into(),
             severity: "error".into(),
+            row: String::new(),
+            count: 1,
         }
     }
 

@@ -16,3 +16,4 @@ mod resumes;
 mod settings;
 mod signals;
 mod support;
+mod validate;

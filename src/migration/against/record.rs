@@ -57,6 +57,12 @@ impl ListRule {
             Kind::Imap => imap,
         }
     }
+
+    /// For which kinds it is judged and how gravely: `staged error, imap warning`.
+    pub fn kinds_text(&self) -> String {
+        let of_kind = |kind: Kind| self.severity(kind).map(|s| format!("{} {}", kind.word(), s.word()));
+        Kind::ALL.into_iter().filter_map(of_kind).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// An error.
