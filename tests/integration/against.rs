@@ -217,3 +217,65 @@ fn a_check_costs_one_read_of_each_source_whatever_is_found() {
         })
     );
 }
+
+#[test]
+fn the_verb_says_it_of_a_file_whether_of_a_profile_or_of_a_company_file() {
+    let lab = lab_of(&company());
+    lab.post("/clock/advance", &json!({"to": later(&lab)}));
+    let at = lab.folder();
+    std::fs::write(at.join("company.json"), company().to_string()).expect("a writable folder");
+    let list = "EmailAddress\nann@acme.test\nhidden@acme.test\nbob@acme.test\nstranger@acme.test\n";
+    std::fs::write(at.join("list.csv"), list).expect("a writable folder");
+    let told_of = |whose: &[&str], wanted: i32| -> Vec<(String, u64, u64)> {
+        let output = run(at, &[&["validate", "list.csv", "--json"], whose].concat());
+        assert_eq!(code(&output), wanted, "{}", told(&output));
+        let text = |l: &Value, name: &str| l[name].as_str().unwrap_or_default().to_owned();
+        let number = |l: &Value, name: &str| l[name].as_u64().unwrap_or_default();
+        let found = lines(&output).into_iter().filter(|l| l.get("rule").is_some());
+        found.map(|l| (text(&l, "rule"), number(&l, "line"), number(&l, "column"))).collect()
+    };
+    assert_eq!(told_of(&[], 0), []);
+    let before = lab.get("/count")["requests"]["ldap"]["search"].as_u64().unwrap_or_default();
+    let of_profile = told_of(&["--against", "lab/profile.toml"], 3);
+    let searches = lab.get("/count")["requests"]["ldap"]["search"].as_u64().unwrap_or_default() - before;
+    assert_eq!(searches, 2);
+    assert_eq!(
+        of_profile,
+        [("SP203".to_owned(), 3, 1), ("SP223".to_owned(), 4, 1), ("SP201".to_owned(), 5, 1)],
+        "by line, with the column of the address"
+    );
+    assert_eq!(told_of(&["--world", "company.json"], 3), of_profile);
+    // By another kind, other rules: nobody has a mailbox to copy into.
+    std::fs::write(at.join("imap.csv"), "EmailAddress,UserName,Password\nann@acme.test,ann,Long-Enough1\n")
+        .expect("a writable folder");
+    let output = run(at, &["validate", "imap.csv", "--kind", "imap", "--world", "company.json"]);
+    assert_eq!(code(&output), 3, "{}", told(&output));
+    assert!(err_and_out(&output).contains("SP224") && !err_and_out(&output).contains("Long-Enough1"));
+    assert!(!at.join(".stagepost").exists(), "who only reads makes no journal");
+    // Both at once, and what isn't there.
+    for wrong in [
+        &["--against", "lab/profile.toml", "--world", "company.json"][..],
+        &["--against", "nowhere.toml"],
+        &["--world", "nowhere.json"],
+    ] {
+        let output = run(at, &[&["validate", "list.csv"], wrong].concat());
+        assert_eq!(code(&output), 2, "{}", told(&output));
+    }
+}
+
+fn err_and_out(output: &std::process::Output) -> String {
+    format!("{}{}", crate::support::err(output), crate::support::out(output))
+}
+
+#[test]
+fn delegates_are_cut_into_one_file() {
+    let at = folder();
+    std::fs::write(at.path().join("company.json"), company().to_string()).expect("a writable folder");
+    let list = "EmailAddress\nann@acme.test\nbob@acme.test\nlast@acme.test\ncy@acme.test\n";
+    std::fs::write(at.path().join("list.csv"), list).expect("a writable folder");
+    let output = run(at.path(), &["validate", "list.csv", "--world", "company.json", "--split", "2"]);
+    assert_eq!(code(&output), 0, "{}", told(&output));
+    let cut = |n: usize| std::fs::read_to_string(at.path().join(format!("list-0{n}.csv"))).expect("it was cut");
+    let together = (1..=2).map(cut).find(|text| text.contains("bob@")).expect("bob is somewhere");
+    assert!(together.contains("cy@"), "{together}");
+}
