@@ -49,16 +49,13 @@ pub(crate) fn validate(context: &Context, args: &Validate) -> Result<u8> {
     if let (Some(out), [file], [text], [path]) = (&args.fix, &*judged, &*texts, &*args.files) {
         return fix(context, args, &how, file, text, path, out);
     }
-    let mut examined = examine(&judged, &how);
+    let mut examined = judge(&judged, &how, args);
     let given: Vec<Given> = files.iter().zip(&texts).map(|((name, bytes), text)| Given { name, bytes, text }).collect();
     let together = ask(context, args, &given, &how, &mut examined)?;
     tell(context, &examined);
     let code = summary(context, args.files.len(), &examined);
     if let (Some(most), [path], [text], [found]) = (args.split, &*args.files, &*texts, &*examined) {
-        // That there are too many rows is what cutting is for.
-        let limits = [rules::TOO_MANY_ROWS, rules::TOO_MANY_BYTES];
-        let stopped = found.findings.iter().any(|f| f.severity == Severity::Error && !limits.contains(&f.rule));
-        if stopped {
+        if found.findings.iter().any(|f| f.severity == Severity::Error) {
             return Err(Failure::new(Kind::Validation, "the list has faults, and was not cut")
                 .hint("mend the lines above, or let `--fix` mend what is mechanical"));
         }
@@ -145,6 +142,17 @@ fn ask(
     against::add(context, files, how, whose, examined)
 }
 
+/// Findings of each file. That there are too many rows is what cutting is for.
+fn judge(files: &[File], how: &Reading, args: &Validate) -> Vec<Examined> {
+    let mut examined = examine(files, how);
+    if args.split.is_some() {
+        for file in &mut examined {
+            file.findings.retain(|f| ![rules::TOO_MANY_ROWS, rules::TOO_MANY_BYTES].contains(&f.rule));
+        }
+    }
+    examined
+}
+
 fn tell(context: &Context, examined: &[Examined]) {
     let spots: Vec<Spot> = examined.iter().flat_map(|e| e.findings.iter().map(lists::spot)).collect();
     context.ui.findings(&spots);
@@ -199,7 +207,7 @@ fn fix(
     let name = out.display().to_string();
     let decoded = decode(copy.text.as_bytes());
     let bytes = copy.text.as_bytes();
-    let mut examined = examine(&[File::new(&name, bytes, &decoded)], how);
+    let mut examined = judge(&[File::new(&name, bytes, &decoded)], how, args);
     let given = [Given { name: &name, bytes, text: &decoded }];
     let together = ask(context, args, &given, how, &mut examined)?;
     tell(context, &examined);
@@ -211,11 +219,8 @@ fn fix(
         context.ui.status(&format!("{name} is written: {done}"));
     }
     let code = summary(context, 1, &examined);
-    let limits = [rules::TOO_MANY_ROWS, rules::TOO_MANY_BYTES];
-    let sound = examined.iter().flat_map(|e| &e.findings);
-    let sound = sound.filter(|f| f.severity == Severity::Error).all(|f| limits.contains(&f.rule));
     match args.split {
-        Some(most) if sound => cut(context, args, how, &copy.text, out, most, &together),
+        Some(most) if code == 0 => cut(context, args, how, &copy.text, out, most, &together),
         Some(_) => Err(Failure::new(Kind::Validation, format!("{name} still has faults, and was not cut"))
             .hint("mend the lines above in the copy, then cut it")),
         None => Ok(code),

@@ -193,7 +193,7 @@ impl<'t> Findings<'t> {
         let excerpt = (!hidden).then(|| self.excerpt(row, start, secret)).filter(|text| !text.is_empty());
         let excerpt = excerpt.map(|text| {
             let end = part.1.min(start + self.line_end(start));
-            let width = self.chars(part.0, end).max(1).min(EXCERPT);
+            let width = self.chars(part.0, end).clamp(1, EXCERPT);
             let width = if cell.is_none() { text.chars().count().max(1) } else { width };
             (text, width)
         });

@@ -149,7 +149,7 @@ fn kept_columns(text: &str, layout: &Layout, log: &mut Log) -> Vec<usize> {
         }
     }
     let empty = |at: &usize| nameless.contains(at) && used.get(*at) == Some(&false);
-    if nameless.iter().any(|at| empty(at)) {
+    if nameless.iter().any(empty) {
         log.note(rules::NAMELESS_COLUMN, layout.top.1);
     }
     all.filter(|at| !empty(at)).collect()

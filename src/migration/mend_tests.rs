@@ -108,10 +108,10 @@ fn a_password_is_written_as_it_was() {
 proptest! {
     #[test]
     fn a_mended_copy_needs_no_mending(text in "(EmailAddress|Email Address|emailaddress ;Password)[,;]?(\n|\r\n)[a-c@.,;' \u{a0}\n\r<>:]{0,60}") {
-        if let Some(once) = mend(&decode(text.as_bytes()), &strict()) {
-            if let Some(twice) = mend(&decode(once.text.as_bytes()), &strict()) {
-                prop_assert_eq!(&once.text, &twice.text);
-            }
+        if let Some(once) = mend(&decode(text.as_bytes()), &strict())
+            && let Some(twice) = mend(&decode(once.text.as_bytes()), &strict())
+        {
+            prop_assert_eq!(&once.text, &twice.text);
         }
     }
 

@@ -6,7 +6,7 @@
 //! compared by fingerprints, so that a list of a million rows needs eight bytes
 //! more for each. Bytes are handed in; nothing here opens a file.
 
-use std::collections::HashMap;
+mod twice;
 
 pub use super::address::address_fault;
 use super::address::{self, fingerprint, plain, trim};
@@ -19,6 +19,7 @@ use super::rules::{self, Finding};
 use super::scan::{self, LineEnds, Row, Walk};
 use super::slips::Domains;
 use super::values::Values;
+use twice::compare;
 
 /// Most rows and bytes of a file for IMAP (Microsoft, CSV files for IMAP
 /// migration batches).
@@ -415,83 +416,6 @@ impl<'t> Reader<'t> {
         if self.how.kind == Kind::Imap && self.text.bytes > IMAP_BYTES {
             let bytes = self.text.bytes;
             self.out.find(rules::TOO_MANY_BYTES, At::File, |_| format!("the file has {bytes} bytes, more than 10 MB"));
-        }
-    }
-}
-
-/// Where an address stood first.
-struct First {
-    file: usize,
-    line: usize,
-    /// The address and the whole row in the text.
-    address: (usize, usize),
-    row: (usize, usize),
-}
-
-/// Finds addresses that come twice, within a file and between files. Only where
-/// two fingerprints are equal the files are walked once more.
-fn compare(readers: &mut [Reader]) {
-    let mut keys: Vec<u64> = match readers {
-        [one] => std::mem::take(&mut one.keys),
-        _ => readers.iter_mut().flat_map(|reader| std::mem::take(&mut reader.keys)).collect(),
-    };
-    keys.sort_unstable();
-    let mut twice: Vec<u64> = Vec::new();
-    for pair in keys.windows(2) {
-        if let [a, b] = pair
-            && a == b
-            && twice.last() != Some(a)
-        {
-            twice.push(*a);
-        }
-    }
-    drop(keys);
-    if twice.is_empty() {
-        return;
-    }
-    let mut seen: HashMap<u64, First> = HashMap::with_capacity(twice.len());
-    let files: Vec<(&str, &str)> = readers.iter().map(|r| (r.out.text, r.out.file())).collect();
-    for (index, reader) in readers.iter_mut().enumerate() {
-        let Some(layout) = &reader.layout else { continue };
-        let text = reader.out.text;
-        let part = |file: usize, at: (usize, usize)| files.get(file).and_then(|(text, _)| text.get(at.0..at.1));
-        let mut walk = Walk::from(text, layout.separator, layout.begin.0, layout.begin.1);
-        let (mut row, mut number) = (Row::default(), 0);
-        while walk.next(&mut row) {
-            number += usize::from(!row.is_blank(text));
-            let value = match layout.is_cloud && row.cells.len() > reader.out.width {
-                true => continue,
-                false => row.cells.get(layout.address).and_then(|cell| cell.plain(text)),
-            };
-            let Some(bare) = value.map(trim).filter(|v| !v.is_empty() && !reader.out.is_loose(&row)) else { continue };
-            let key = fingerprint(bare);
-            if twice.binary_search(&key).is_err() || address_fault(bare).is_some() {
-                continue;
-            }
-            let start = bare.as_ptr() as usize - text.as_ptr() as usize;
-            let here = (start, start + bare.len());
-            let Some(first) = seen.get(&key) else {
-                let first = First { file: index, line: row.line, address: here, row: (row.start, row.end) };
-                seen.insert(key, first);
-                continue;
-            };
-            if !part(first.file, first.address).is_some_and(|other| other.eq_ignore_ascii_case(bare)) {
-                continue;
-            }
-            let shown = if reader.out.shows(layout.address, bare) { bare } else { "the address" };
-            let who = Who::Row(number, reader.out.shows(layout.address, bare).then_some(bare));
-            let (line, at) = (first.line, At::Cell(&row, layout.address, who));
-            let whole = part(first.file, first.row) == text.get(row.start..row.end);
-            if first.file != index {
-                let other = files.get(first.file).map_or("", |(_, name)| name);
-                let text = format!("{shown} stands already in {other}, line {line}");
-                reader.out.find(rules::OTHER_FILE, at, |_| text);
-            } else if whole {
-                let text = format!("the row of {shown} stands already in line {line}");
-                reader.out.find(rules::REPEATED_ROW, at, |_| text);
-            } else {
-                reader.out.find(rules::DUPLICATE, at, |_| format!("{shown} stands already in line {line}"));
-            }
         }
     }
 }

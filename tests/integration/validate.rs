@@ -95,6 +95,7 @@ fn a_list_is_cut_beside_itself_or_into_a_folder() {
     assert!(err(&output).contains("The CSV file contains more than 2,000 rows"), "{}", told(&output));
     let output = run(at.path(), &["validate", "company.csv", "--split", "900"]);
     assert_eq!((code(&output), out(&output).as_str()), (0, "company-01.csv\ncompany-02.csv\ncompany-03.csv\n"));
+    assert!(!err(&output).contains("more than 2,000 rows"), "{}", told(&output));
     let parts = ["company-01.csv", "company-02.csv", "company-03.csv"];
     assert_eq!(code(&run(at.path(), &["validate", parts[0], parts[1], parts[2]])), 0);
     let third = std::fs::read_to_string(at.path().join(parts[2])).expect("it is written");
@@ -157,6 +158,16 @@ fn what_is_hardly_a_list_is_judged_in_a_few_lines() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_grows_while_it_is_read_is_refused() {
+    // The system makes this one while it is read: it had no bytes before.
+    let at = folder();
+    let output = run(at.path(), &["validate", "/proc/self/status"]);
+    assert_eq!(code(&output), 2, "{}", told(&output));
+    assert!(err(&output).contains("changed while it was read"), "{}", told(&output));
+}
+
 #[cfg(unix)]
 #[test]
 fn what_may_not_be_read_is_named() {
@@ -164,7 +175,7 @@ fn what_may_not_be_read_is_named() {
     let at = folder();
     write(at.path(), "list.csv", b"EmailAddress\r\n");
     let path = at.path().join("list.csv");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).expect("it is ours");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).expect("it is ours");
     if std::fs::read(&path).is_ok() {
         // Who is root reads everything.
         return;

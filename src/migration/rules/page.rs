@@ -1,6 +1,6 @@
 //! The table of the rules, for the documentation.
 
-use super::{Example, Rule, Severity, every_rule};
+use super::{Example, Rule, Severity, SignIn, every_rule};
 use crate::migration::against::{self, ListRule};
 use crate::migration::kind::Kind;
 
@@ -15,14 +15,8 @@ pub fn page() -> String {
          and no other; for SP2xx and SP3xx the example is a small company. `stagepost explain SP114` says the same as this page, with cause and \
          remedy.\n",
     );
-    let parts: [(&str, fn(&Rule) -> bool); 4] = [
-        ("The file", |r| r.id.starts_with("SP1")),
-        ("The list against the directories", |r| r.id.starts_with("SP2")),
-        ("Licences", |r| r.id.starts_with("SP3")),
-        ("Others", |r| !["SP1", "SP2", "SP3"].iter().any(|with| r.id.starts_with(with))),
-    ];
-    for (heading, wanted) in parts {
-        let mut rules: Vec<&Rule> = every_rule().filter(|rule| wanted(rule)).collect();
+    for (heading, with) in [("The file", "SP1"), ("The list against the directories", "SP2"), ("Licences", "SP3")] {
+        let mut rules: Vec<&Rule> = every_rule().filter(|rule| rule.id.starts_with(with)).collect();
         if rules.is_empty() {
             continue;
         }
@@ -90,7 +84,11 @@ pub(super) fn kinds(rule: &Rule) -> String {
 /// An example on one line; bytes that are no text in hexadecimal.
 fn shown(example: &Example) -> String {
     match example {
-        Example::File(bytes, _) => format!("`{}`", escaped(bytes)),
+        Example::File(bytes, how) => match how.sign_in {
+            SignIn::Synchronized => format!("`{}` with `--sign-in synchronized`", escaped(bytes)),
+            SignIn::Federated => format!("`{}` with `--sign-in federated`", escaped(bytes)),
+            SignIn::Unknown | SignIn::Cloud => format!("`{}`", escaped(bytes)),
+        },
         Example::Made(about, ..) => (*about).to_owned(),
         Example::Files(files, _) => {
             files.iter().map(|bytes| format!("`{}`", escaped(bytes))).collect::<Vec<_>>().join(" and ")
