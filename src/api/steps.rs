@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::declare::{Arg, Call, Effect, Kind, Primitive};
 use crate::base::{self, Failure, Result};
+use crate::migration::kind::Kind as MigrationKind;
 use crate::migration::list::Mailboxes;
 use crate::run::batches::{self, Batch};
 use crate::run::gate::Outcome;
@@ -90,11 +91,14 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive {
         namespace: "",
         name: "validate",
-        args: &[Arg::new("mailboxes", Kind::Mailboxes, "The list")],
+        args: &[
+            Arg::new("mailboxes", Kind::Mailboxes, "The list"),
+            Arg::maybe("options", Kind::Options, "`kind` (staged, remote_move, cutover or imap, if not the project's)"),
+        ],
         returns: "Report",
         summary: "Step 4: checks the list against both directories",
-        about: "One read of each side, whatever the number of rows. A row with a fault of its own is set aside and left whole with its reason; the mailboxes that go on are the report's, and or_stop() answers them.",
-        failures: &[base::Kind::Auth, base::Kind::Unavailable],
+        about: "One read of each side, whatever the number of rows. A row with a fault of its own is set aside and left whole with its reason; the mailboxes that go on are the report's, and or_stop() answers them. Each rule is judged for the kind of migration; `stagepost explain SP204` tells one.",
+        failures: &[base::Kind::Usage, base::Kind::Auth, base::Kind::Unavailable],
         effect: Effect::Reads,
         way_back: "",
         example: "domain::verify(project().domains);\nlet list = mailboxes::read(\"mailboxes.csv\");\ndirectory::synchronize(list);\nlist = validate(list).or_stop();\nprint(list.len);",
@@ -103,7 +107,11 @@ pub const PRIMITIVES: &[Primitive] = &[
         call: |call| {
             let s = Arc::clone(call.session());
             let list = call.get(0)?;
-            Ok(Dynamic::from(call.wait(validate::validate(&s, &list))?))
+            let kind = match call.options::<ValidateOptions>(1)?.kind {
+                Some(word) => kind_of(&word)?,
+                None => validate::kind(&s),
+            };
+            Ok(Dynamic::from(call.wait(validate::validate(&s, &list, kind))?))
         },
     },
     Primitive {
@@ -347,6 +355,20 @@ fn endpoint(call: &mut Call) -> Result<Dynamic> {
     map.insert("name".into(), name.into());
     map.insert("changed".into(), changed.into());
     Ok(map.into())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct ValidateOptions {
+    kind: Option<String>,
+}
+
+fn kind_of(word: &str) -> Result<MigrationKind> {
+    MigrationKind::of_word(word).ok_or_else(|| {
+        let words: Vec<&str> = MigrationKind::ALL.iter().map(|k| k.word()).collect();
+        Failure::new(base::Kind::Usage, format!("there is no kind of migration `{word}`"))
+            .hint(format!("write one of {}", words.join(", ")))
+    })
 }
 
 #[derive(Deserialize, Default)]

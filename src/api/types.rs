@@ -172,7 +172,7 @@ pub const TYPES: &[OwnType] = &[
             Property {
                 name: "findings",
                 returns: "array of map",
-                about: "severity, everybody, target, message, hint",
+                about: "severity, everybody, target, message, hint; rule where a rule of the list was broken (SP204)",
                 get: findings,
             },
             Property {
@@ -232,6 +232,9 @@ fn finding(f: &Finding) -> Dynamic {
     map.insert("target".into(), f.target.clone().into());
     map.insert("message".into(), f.message.clone().into());
     map.insert("hint".into(), f.hint.clone().into());
+    if !f.rule.is_empty() {
+        map.insert("rule".into(), f.rule.into());
+    }
     map.into()
 }
 

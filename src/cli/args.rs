@@ -296,6 +296,10 @@ Examples:
   stagepost validate export.csv --fix wave1.csv
                                                 a corrected copy, and what was corrected
   stagepost validate company.csv --split 2000   company-01.csv, company-02.csv, ...
+  stagepost validate wave1.csv --against contoso.toml
+                                                also against Active Directory and the tenant, reading only
+  stagepost validate wave1.csv --world company.json
+                                                the same against a company file (docs/company.md)
   stagepost validate imap.csv --kind imap --json | jq .rule
 
 Exit code 0 without errors, 3 with errors, 2 if a file can't be used; with --fix it is that of the copy. docs/rules.md \
@@ -308,6 +312,12 @@ pub struct Validate {
     #[arg(long, value_enum, value_name = "staged|remote_move|cutover|imap", hide_possible_values = true)]
     #[arg(default_value_t = ListKind::Staged)]
     pub kind: ListKind,
+    /// The directories of this profile (TOML) are asked about every row; nothing is written
+    #[arg(long, value_name = "PROFILE", conflicts_with = "world")]
+    pub against: Option<PathBuf>,
+    /// The same against a company file (JSON, docs/company.md), in a lab of its own
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
     /// How the people sign in, where it is known: whether passwords of a list can be set
     #[arg(long, value_enum, value_name = "cloud|synchronized|federated", hide_possible_values = true)]
     pub sign_in: Option<ListSignIn>,

@@ -9,9 +9,9 @@ use tokio::runtime::Handle;
 use crate::base::{Clock, Failure, Kind, Result, Timestamp};
 use crate::migration::project::{Project, template};
 use crate::run::approvals::Approver;
-use crate::run::journal::Owner;
+use crate::run::journal::{Journal, Owner};
 use crate::run::narrate::{Narrator, Note};
-use crate::run::sqlite::SqliteJournal;
+use crate::run::sqlite::{Looking, SqliteJournal};
 use crate::run::{Parts, Session};
 use crate::services::{Dialer, LabClock, Secrets, Services};
 use crate::wire::guid::hex;
@@ -69,8 +69,21 @@ pub(crate) fn profile(path: &Path) -> Result<Profile> {
 /// How a zone's updates may be signed (RFC 8945).
 const ALGORITHMS: [&str; 3] = ["hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
-/// Opens a session.
+/// Opens a session that may write: it holds the project's journal.
 pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
+    opened(opening, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await
+}
+
+/// Opens a session that only reads: beside a run that holds the journal, and
+/// without making one. Any write is refused before it is sent.
+pub(crate) async fn look(opening: Opening<'_>) -> Result<Opened> {
+    opened(opening, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
+}
+
+async fn opened(
+    opening: Opening<'_>,
+    journal: impl FnOnce(&Path, Owner) -> Result<Arc<dyn Journal>>,
+) -> Result<Opened> {
     let profile = profile(opening.profile)?;
     let folder = opening.profile.parent().unwrap_or(Path::new("."));
     let secrets = Secrets::read(&profile, folder)?;
@@ -91,7 +104,7 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
         tenant: whose(&profile, authority.as_deref()),
         run: run_id(Timestamp::now()),
     };
-    let journal = SqliteJournal::open(&opening.journal_folder.join(".stagepost"), owner)?;
+    let journal = journal(&opening.journal_folder.join(".stagepost"), owner)?;
     let session = Session::new(Parts {
         profile,
         project: opening.project,
@@ -101,7 +114,7 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
         source_password,
         clock,
         narrator: opening.narrator,
-        journal: Arc::new(journal),
+        journal,
         approver: opening.approver,
         handle: opening.handle,
     });

@@ -4,6 +4,7 @@ use super::Context;
 use super::args::Explain;
 use crate::api::{self, declare::Primitive};
 use crate::base::{Failure, Kind, Result};
+use crate::migration::against::{self, ListRule};
 use crate::migration::{guards, rules};
 
 /// Prints the record; all names without one.
@@ -45,6 +46,7 @@ pub(crate) fn explain(context: &Context, args: &Explain) -> Result<u8> {
 }
 
 fn of_rule(rule: &rules::Rule) -> String {
+    let listed = against::of(rule.id);
     let mut out = format!(
         "{} ({}): {}\n\nCause: {}\nRemedy: {}\nKinds: {}\nSource: {}\n",
         rule.id,
@@ -52,9 +54,15 @@ fn of_rule(rule: &rules::Rule) -> String {
         rule.meaning,
         rule.cause,
         rule.remedy,
-        rule.kinds_text(),
+        listed.map_or_else(|| rule.kinds_text(), ListRule::kinds_text),
         rule.source
     );
+    if let Some(listed) = listed {
+        out.push_str(&format!("Looks: {}\n", listed.side.word()));
+        if !listed.silences.is_empty() {
+            out.push_str(&format!("Not said beside it: {}\n", listed.silences.join(", ")));
+        }
+    }
     if !rule.implies.is_empty() {
         out.push_str(&format!("Implies: {}\n", rule.implies.join(", ")));
     }

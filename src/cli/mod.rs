@@ -1,6 +1,7 @@
 //! The command line: one file for each verb. A verb gathers what it needs,
 //! calls, and answers an exit code; only `main` exits.
 
+mod against;
 pub mod args;
 mod check;
 mod companies;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::against::{self, Given, Whose};
 use super::args::{ListKind, ListSignIn, Validate};
 use super::{Context, lists};
 use crate::api::mailboxes::unreadable;
@@ -48,7 +49,9 @@ pub(crate) fn validate(context: &Context, args: &Validate) -> Result<u8> {
     if let (Some(out), [file], [text], [path]) = (&args.fix, &*judged, &*texts, &*args.files) {
         return fix(context, args, &how, file, text, path, out);
     }
-    let examined = judge(&judged, &how, args);
+    let mut examined = judge(&judged, &how, args);
+    let given: Vec<Given> = files.iter().zip(&texts).map(|((name, bytes), text)| Given { name, bytes, text }).collect();
+    let together = ask(context, args, &given, &how, &mut examined)?;
     tell(context, &examined);
     let code = summary(context, args.files.len(), &examined);
     if let (Some(most), [path], [text], [found]) = (args.split, &*args.files, &*texts, &*examined) {
@@ -58,7 +61,7 @@ pub(crate) fn validate(context: &Context, args: &Validate) -> Result<u8> {
         }
         // In the form that the service wants, whatever that of the list.
         let Some(copy) = mend(text, &how) else { return Ok(code) };
-        return cut(context, args, &how, &copy.text, path, most);
+        return cut(context, args, &how, &copy.text, path, most, &together);
     }
     Ok(code)
 }
@@ -120,6 +123,23 @@ fn read(name: &str, path: &Path, most: u64) -> Result<Vec<u8>> {
             .hint("wait until it is written to its end, then run again"));
     }
     Ok(bytes)
+}
+
+/// Judges against directories as well, where the call names some; who works
+/// together is known to them only.
+fn ask(
+    context: &Context,
+    args: &Validate,
+    files: &[Given],
+    how: &Reading,
+    examined: &mut [Examined],
+) -> Result<Vec<(String, String)>> {
+    let whose = match (&args.against, &args.world) {
+        (Some(profile), _) => Whose::Profile(profile),
+        (None, Some(company)) => Whose::World(company),
+        (None, None) => return Ok(Vec::new()),
+    };
+    against::add(context, files, how, whose, examined)
 }
 
 /// Findings of each file. That there are too many rows is what cutting is for.
@@ -186,7 +206,10 @@ fn fix(
     }
     let name = out.display().to_string();
     let decoded = decode(copy.text.as_bytes());
-    let examined = judge(&[File::new(&name, copy.text.as_bytes(), &decoded)], how, args);
+    let bytes = copy.text.as_bytes();
+    let mut examined = judge(&[File::new(&name, bytes, &decoded)], how, args);
+    let given = [Given { name: &name, bytes, text: &decoded }];
+    let together = ask(context, args, &given, how, &mut examined)?;
     tell(context, &examined);
     if !context.json {
         let done = match copy.corrections.len() {
@@ -197,7 +220,7 @@ fn fix(
     }
     let code = summary(context, 1, &examined);
     match args.split {
-        Some(most) if code == 0 => cut(context, args, how, &copy.text, out, most),
+        Some(most) if code == 0 => cut(context, args, how, &copy.text, out, most, &together),
         Some(_) => Err(Failure::new(Kind::Validation, format!("{name} still has faults, and was not cut"))
             .hint("mend the lines above in the copy, then cut it")),
         None => Ok(code),
@@ -229,10 +252,16 @@ fn ranges(lines: &[u64]) -> String {
 }
 
 /// Cuts a sound list into files beside it, or into a folder.
-fn cut(context: &Context, args: &Validate, how: &Reading, text: &str, path: &Path, most: u32) -> Result<u8> {
-    // Who works together is known to the directories only.
-    let together: Vec<(String, String)> = Vec::new();
-    let parts = split(text, how, most as usize, &together).map_err(|uncut| match uncut {
+fn cut(
+    context: &Context,
+    args: &Validate,
+    how: &Reading,
+    text: &str,
+    path: &Path,
+    most: u32,
+    together: &[(String, String)],
+) -> Result<u8> {
+    let parts = split(text, how, most as usize, together).map_err(|uncut| match uncut {
         Uncut::NoList => Failure::new(Kind::Validation, format!("{} is no list that can be cut", path.display())),
         Uncut::TooLarge(who) => {
             Failure::new(Kind::Validation, format!("{} mailboxes work together, and a file may have {most}", who.len()))

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::against::Aside;
-use super::rules::{EVERY_KIND, Example, Rule, Severity, rule};
+use super::rules::rule;
 
 /// Days after which the service disconnects a mailbox without licence.
 pub const GRACE_DAYS: i64 = 30;
@@ -207,43 +207,6 @@ pub const NO_SEAT: &str = "SP302";
 /// The mailbox is larger than the plan allows.
 pub const TOO_LARGE: &str = "SP303";
 
-/// Every rule of licences; each sets the row aside.
-pub const LICENCE_RULES: &[Rule] = &[
-    Rule {
-        id: NO_LOCATION,
-        severity: Severity::Error,
-        meaning: "a person has a usage location before a licence is given",
-        cause: "the directory carries none and stagepost.toml names none",
-        remedy: "set usage_location in stagepost.toml, or the country of the person",
-        source: "Microsoft Graph, user: assignLicense",
-        example: Example::Situation("usageLocation is null"),
-        implies: &[],
-        kinds: EVERY_KIND,
-    },
-    Rule {
-        id: NO_SEAT,
-        severity: Severity::Error,
-        meaning: "there is a free seat for each mailbox of the wave",
-        cause: "fewer licences were bought than mailboxes are moved",
-        remedy: "buy seats or free some, then run again",
-        source: "Microsoft, 30 days of grace after the mailbox is made",
-        example: Example::Situation("100 mailboxes, 97 free seats"),
-        implies: &[],
-        kinds: EVERY_KIND,
-    },
-    Rule {
-        id: TOO_LARGE,
-        severity: Severity::Error,
-        meaning: "the old mailbox fits into the plan",
-        cause: "years of mail, and a small plan",
-        remedy: "give the person a larger plan beforehand, or clean the mailbox up",
-        source: "Microsoft, Exchange Online limits",
-        example: Example::Situation("60 GB, and a plan of 50 GB"),
-        implies: &[],
-        kinds: EVERY_KIND,
-    },
-];
-
 /// Checks whether everybody can be given a licence. `wanted` is a part number
 /// or an id; without it the product is chosen: one with enough free seats, then
 /// one that holds the largest mailbox, then the smallest plan that does.
@@ -251,16 +214,25 @@ pub const LICENCE_RULES: &[Rule] = &[
 /// # Errors
 /// Nobody can be given one.
 pub fn check(people: &[Person], skus: &[Sku], wanted: Option<&str>) -> Result<Checked, Lacking> {
-    let holds = |p: &Person| {
-        let mut held = skus.iter().filter(|s| p.held.iter().any(|h| h.eq_ignore_ascii_case(&s.id)));
-        held.any(|s| {
-            s.plans.iter().any(|(id, name)| MailboxPlan::of(name, id).is_some() && !p.disabled_plans.contains(id))
-        })
+    let holds = |p: &Person| p.exempt || held_plan(p, skus).is_some();
+    let (have, need): (Vec<&Person>, Vec<&Person>) = people.iter().partition(|p| holds(p));
+    let (mut give, mut aside) = (Vec::new(), Vec::new());
+    let stays = |person: &Person, id: &'static str, reason: String| {
+        let remedy = rule(id).map_or("", |r| r.remedy).to_owned();
+        Aside { address: person.address.clone(), rule: id, reason, remedy, everybody: false }
     };
-    let (have, need): (Vec<&Person>, Vec<&Person>) = people.iter().partition(|p| p.exempt || holds(p));
-    let have = have.into_iter().map(|p| p.address.clone()).collect();
+    for person in &have {
+        // Without a licence a shared mailbox has what the plan of 50 GB gives.
+        let plan = held_plan(person, skus).unwrap_or(MailboxPlan::Plan1);
+        if let Some(bytes) = person.bytes.filter(|b| *b > plan.quota()) {
+            let reason = format!("the mailbox holds {} and its plan allows {}", gib(bytes), gib(plan.quota()));
+            aside.push(stays(person, TOO_LARGE, reason));
+        }
+    }
+    let fits = |p: &&&Person| aside.iter().all(|a| a.address != p.address);
+    let have = have.iter().filter(fits).map(|p| p.address.clone()).collect();
     if need.is_empty() {
-        return Ok(Checked { sku: None, give: Vec::new(), have, aside: Vec::new(), free: 0 });
+        return Ok(Checked { sku: None, give, have, aside, free: 0 });
     }
     let sku = choose(&need, skus, wanted)?;
     let plan = sku.mailbox_plan().ok_or_else(|| Lacking::NoMailboxPlan { part: sku.part.clone() })?;
@@ -268,24 +240,28 @@ pub fn check(people: &[Person], skus: &[Sku], wanted: Option<&str>) -> Result<Ch
     if free == 0 {
         return Err(Lacking::NoSeat { part: sku.part.clone(), needed: need.len() as u64 });
     }
-    let (mut give, mut aside) = (Vec::new(), Vec::new());
     for person in need {
-        let mut stays = |id: &'static str, reason: String| {
-            let remedy = rule(id).map_or("", |r| r.remedy).to_owned();
-            aside.push(Aside { address: person.address.clone(), rule: id, reason, remedy, everybody: false });
-        };
         if person.usage_location.is_empty() {
-            stays(NO_LOCATION, "the person has no usage location, so no licence can be given".to_owned());
+            let reason = "the person has no usage location, so no licence can be given".to_owned();
+            aside.push(stays(person, NO_LOCATION, reason));
         } else if let Some(bytes) = person.bytes.filter(|b| *b > plan.quota()) {
             let reason = format!("the mailbox holds {} and {} allows {}", gib(bytes), sku.part, gib(plan.quota()));
-            stays(TOO_LARGE, reason);
+            aside.push(stays(person, TOO_LARGE, reason));
         } else if give.len() as u64 >= free {
-            stays(NO_SEAT, format!("all {free} free seats of {} are taken by rows before it", sku.part));
+            let reason = format!("all {free} free seats of {} are taken by rows before it", sku.part);
+            aside.push(stays(person, NO_SEAT, reason));
         } else {
             give.push(person.address.clone());
         }
     }
     Ok(Checked { sku: Some(sku.clone()), give, have, aside, free })
+}
+
+/// The best plan with a mailbox that a person holds and that is switched on.
+fn held_plan(person: &Person, skus: &[Sku]) -> Option<MailboxPlan> {
+    let held = skus.iter().filter(|s| person.held.iter().any(|h| h.eq_ignore_ascii_case(&s.id)));
+    let plans = held.flat_map(|s| &s.plans).filter(|(id, _)| !person.disabled_plans.contains(id));
+    plans.filter_map(|(id, name)| MailboxPlan::of(name, id)).max()
 }
 
 fn choose<'a>(need: &[&Person], skus: &'a [Sku], wanted: Option<&str>) -> Result<&'a Sku, Lacking> {

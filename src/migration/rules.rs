@@ -151,7 +151,7 @@ pub fn file_rules() -> impl Iterator<Item = &'static Rule> {
 
 /// Every rule there is.
 pub fn every_rule() -> impl Iterator<Item = &'static Rule> {
-    file_rules().chain(super::against::LIST_RULES).chain(super::licences::LICENCE_RULES)
+    file_rules().chain(super::against::all().map(|r| &r.rule))
 }
 
 /// Looks a rule up by its identifier.

@@ -30,6 +30,7 @@ pub mod recipients;
 pub mod removal;
 pub mod report;
 pub mod session;
+pub mod situation;
 pub mod sqlite;
 pub mod start;
 pub mod synchronize;

@@ -72,6 +72,9 @@ const LISTED: &[&str] = &[
     "publicDelegates",
 ];
 
+/// What is asked of everybody when a list is judged, beyond [`LISTED`].
+const JUDGED: &[&str] = &["userPrincipalName", "msExchMailboxGuid", "msExchMasterAccountSid", "isCriticalSystemObject"];
+
 /// Most addresses of one filter; a domain controller takes many, but a filter
 /// of thousands is slow to parse.
 const FILTER: usize = 100;
@@ -81,11 +84,23 @@ const FILTER: usize = 100;
 /// # Errors
 /// Those of the directory.
 pub async fn everybody(session: &Session) -> Result<Vec<Entry>> {
+    all_with(session, LISTED).await
+}
+
+/// As [`everybody`], with all that a list is judged by.
+///
+/// # Errors
+/// Those of the directory.
+pub async fn to_judge(session: &Session) -> Result<Vec<Entry>> {
+    all_with(session, &[LISTED, JUDGED].concat()).await
+}
+
+async fn all_with(session: &Session, attributes: &[&str]) -> Result<Vec<Entry>> {
     let directory = &session.services().directory;
     let base = directory.base().await?;
     // Contacts and groups, too: one of them may hold a person's address.
     let filter = "(proxyAddresses=*)";
-    let found = directory.search(&base, Scope::Subtree, filter, LISTED).await?;
+    let found = directory.search(&base, Scope::Subtree, filter, attributes).await?;
     remember_kinds(session, &found);
     Ok(found)
 }
@@ -216,11 +231,6 @@ impl Cloud {
         &self.people
     }
 
-    /// All of them, as the rules want them.
-    pub fn facts(&self) -> Vec<InCloud> {
-        self.people.iter().map(|p| p.facts.clone()).collect()
-    }
-
     fn add(&mut self, person: CloudUser) {
         let index = self.people.len();
         for proxy in &person.facts.proxies {
@@ -232,6 +242,9 @@ impl Cloud {
     }
 }
 
+/// What is asked of a user by whom its alias concerns as well.
+pub(super) const NAMED: &str =
+    "id,userPrincipalName,mailNickname,proxyAddresses,usageLocation,assignedLicenses,onPremisesProvisioningErrors";
 const USER: &str = "id,userPrincipalName,displayName,mail,proxyAddresses,usageLocation,assignedLicenses,onPremisesSyncEnabled,onPremisesProvisioningErrors";
 
 /// Everybody of the tenant: Graph's users and Exchange's recipients, each one
@@ -241,11 +254,10 @@ const USER: &str = "id,userPrincipalName,displayName,mail,proxyAddresses,usageLo
 /// Those of Graph and Exchange.
 pub async fn cloud(session: &Session) -> Result<Cloud> {
     let services = session.services();
-    let path = format!("/users?$select={USER}&$top={}", plant::page(999));
     let wanted = &["ExternalDirectoryObjectId", "RecipientTypeDetails"];
     let recipients = services.exchange.invoke_for("Get-Recipient", unlimited(None), wanted);
     let mut cloud = Cloud::default();
-    let users = services.graph.get_each(&path, |user| cloud.add(person_of(&user, |_| String::new())));
+    let users = each_user(session, USER, |person| cloud.add(person));
     let ((), recipients) = session.clock().both(users, recipients).await?;
     let mut types: BTreeMap<String, String> = BTreeMap::new();
     for row in &recipients.rows {
@@ -255,8 +267,18 @@ pub async fn cloud(session: &Session) -> Result<Cloud> {
     for person in &mut cloud.people {
         person.facts.recipient_type = types.remove(&person.facts.id).unwrap_or_default();
     }
-    remember_ids(session, cloud.people.iter());
+    remember_ids(session, cloud.people.iter().map(|p| &p.facts));
     Ok(cloud)
+}
+
+/// Each user of the tenant with the selected properties, in one paged read.
+/// Exchange's part of the facts is left empty.
+///
+/// # Errors
+/// Those of Graph.
+pub(super) async fn each_user(session: &Session, select: &str, mut each: impl FnMut(CloudUser)) -> Result<()> {
+    let path = format!("/users?$select={select}&$top={}", plant::page(999));
+    session.services().graph.get_each(&path, |user| each(person_of(&user))).await
 }
 
 /// Object ids of people, in the order asked; `None` for who is no user of the
@@ -275,19 +297,18 @@ pub async fn ids(session: &Session, addresses: &[String]) -> Result<Vec<Option<S
     if found.iter().all(Option::is_some) {
         return Ok(found);
     }
-    let path = format!("/users?$select=id,userPrincipalName,proxyAddresses&$top={}", plant::page(999));
     let mut users = Vec::new();
-    session.services().graph.get_each(&path, |user| users.push(person_of(&user, |_| String::new()))).await?;
+    each_user(session, "id,userPrincipalName,proxyAddresses", |person| users.push(person.facts)).await?;
     remember_ids(session, users.iter());
     Ok(known(session))
 }
 
-fn remember_ids<'a>(session: &Session, people: impl Iterator<Item = &'a CloudUser>) {
+/// Keeps the ids of people by each of their addresses.
+pub(super) fn remember_ids<'a>(session: &Session, people: impl Iterator<Item = &'a InCloud>) {
     let mut memory = session.memory();
     for person in people {
-        for proxy in person.facts.proxies.iter().filter(|p| p.get(..5).is_some_and(|k| k.eq_ignore_ascii_case("smtp:")))
-        {
-            memory.ids.insert(address_key(proxy), person.facts.id.clone());
+        for proxy in person.proxies.iter().filter(|p| p.get(..5).is_some_and(|k| k.eq_ignore_ascii_case("smtp:"))) {
+            memory.ids.insert(address_key(proxy), person.id.clone());
         }
     }
 }
@@ -318,7 +339,7 @@ pub async fn users(session: &Session, addresses: &[String]) -> Result<Vec<Option
         match failure_of(answer) {
             None => {
                 if let Some(slot) = answer.id.parse::<usize>().ok().and_then(|i| found.get_mut(i)) {
-                    *slot = Some(person_of(&answer.body, |_| String::new()));
+                    *slot = Some(person_of(&answer.body));
                 }
             }
             Some(failure) if failure.kind == Kind::NotFound => {}
@@ -328,11 +349,11 @@ pub async fn users(session: &Session, addresses: &[String]) -> Result<Vec<Option
     Ok(found)
 }
 
-fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser {
+/// What Graph says of a user; Exchange's part is left empty.
+fn person_of(user: &Value) -> CloudUser {
     let text = |name: &str| user[name].as_str().unwrap_or_default().to_owned();
     let list = |name: &str| user[name].as_array().cloned().unwrap_or_default();
     let of = |v: &Value, name: &str| v[name].as_str().unwrap_or_default().to_owned();
-    let id = text("id");
     let plans = |l: &Value| -> Vec<String> {
         l["disabledPlans"].as_array().into_iter().flatten().filter_map(|p| p.as_str().map(str::to_lowercase)).collect()
     };
@@ -340,9 +361,13 @@ fn person_of(user: &Value, recipient_type: impl Fn(&str) -> String) -> CloudUser
         list("assignedLicenses").iter().map(|l| Held { sku: of(l, "skuId"), off: plans(l) }).collect();
     CloudUser {
         facts: InCloud {
-            recipient_type: recipient_type(&id),
-            id,
+            id: text("id"),
             upn: text("userPrincipalName"),
+            alias: text("mailNickname"),
+            recipient_type: String::new(),
+            guid: None,
+            held: licences.iter().map(|l| l.sku.clone()).collect(),
+            off: licences.iter().flat_map(|l| l.off.iter().cloned()).collect(),
             proxies: match plant::is(Plant::PeopleBySignIn) {
                 true => vec![format!("smtp:{}", text("userPrincipalName"))],
                 false => list("proxyAddresses").iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(),
@@ -375,7 +400,7 @@ pub async fn cloud_mailboxes(session: &Session) -> Result<Arc<BTreeMap<String, A
 /// What is asked of a cloud mailbox.
 const MAILBOX: &[&str] = &["ExchangeGuid", "EmailAddresses", "LegacyExchangeDN"];
 
-fn unlimited(filter: Option<String>) -> Params {
+pub(super) fn unlimited(filter: Option<String>) -> Params {
     let mut params = vec![("ResultSize".into(), Param::from("Unlimited"))];
     params.extend(filter.map(|f| ("Filter".into(), Param::from(f.as_str()))));
     params

@@ -41,6 +41,8 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub hint: String,
+    /// Identifier of the rule of a list that was broken; empty for none.
+    pub rule: &'static str,
 }
 
 /// The outcome of a check.
@@ -87,8 +89,16 @@ impl Report {
         self.add(Severity::Error, false, target, message.into(), hint);
     }
 
+    /// Says of the last finding by which rule it was found.
+    pub fn by_rule(&mut self, rule: &'static str) {
+        if let Some(last) = self.findings.last_mut() {
+            last.rule = rule;
+        }
+    }
+
     fn add(&mut self, severity: Severity, everybody: bool, target: &str, message: String, hint: &str) {
-        self.findings.push(Finding { severity, everybody, target: target.into(), message, hint: hint.into() });
+        let (target, hint) = (target.into(), hint.into());
+        self.findings.push(Finding { severity, everybody, target, message, hint, rule: "" });
     }
 
     /// Adds a failure of a probe as an error for everybody.

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use super::journal::{Event, Journal, Kind, Owner, Stored, chain};
 use crate::base::{self, Failure, Result};
@@ -69,13 +69,7 @@ impl SqliteJournal {
                 .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))
                 .map_err(|e| broken(&path, &e))?,
             VERSION => {}
-            newer => {
-                return Err(Failure::new(
-                    base::Kind::Local,
-                    format!("the journal {} has version {newer}, this stagepost knows up to {VERSION}", path.display()),
-                )
-                .hint("use the stagepost that wrote it, or a newer one"));
-            }
+            newer => return Err(too_new(&path, newer)),
         }
         let last = connection
             .query_row("SELECT number, hash FROM event ORDER BY number DESC LIMIT 1", [], |r| {
@@ -156,27 +150,7 @@ impl Journal for SqliteJournal {
 
     fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut read = || -> rusqlite::Result<()> {
-            let mut select = inner.connection.prepare_cached(
-                "SELECT kind, time, operation, target, CASE kind WHEN 'baseline' THEN 'null' ELSE body END
-                 FROM event WHERE tenant = ?1 ORDER BY number",
-            )?;
-            let mut rows = select.query([&self.owner.tenant])?;
-            while let Some(r) = rows.next()? {
-                let wrong =
-                    |column| rusqlite::Error::InvalidColumnType(column, "event".into(), rusqlite::types::Type::Text);
-                let (kind, time, body): (String, String, String) = (r.get(0)?, r.get(1)?, r.get(4)?);
-                each(&Event {
-                    kind: Kind::of_word(&kind).ok_or_else(|| wrong(0))?,
-                    time: time.parse().map_err(|_| wrong(1))?,
-                    operation: r.get(2)?,
-                    target: r.get(3)?,
-                    body: serde_json::from_str(&body).map_err(|_| wrong(4))?,
-                });
-            }
-            Ok(())
-        };
-        read().map_err(|e| unreadable(&e))
+        past_of(&inner.connection, &self.owner.tenant, each)
     }
 
     fn read(&self, run: &str) -> Result<Vec<Stored>> {
@@ -212,6 +186,91 @@ impl Journal for SqliteJournal {
     fn run(&self) -> &str {
         &self.owner.run
     }
+}
+
+/// Every event of a tenant, in order; bodies of baselines are left out.
+fn past_of(connection: &Connection, tenant: &str, each: &mut dyn FnMut(&Event)) -> Result<()> {
+    let mut read = || -> rusqlite::Result<()> {
+        let mut select = connection.prepare_cached(
+            "SELECT kind, time, operation, target, CASE kind WHEN 'baseline' THEN 'null' ELSE body END
+             FROM event WHERE tenant = ?1 ORDER BY number",
+        )?;
+        let mut rows = select.query([tenant])?;
+        while let Some(r) = rows.next()? {
+            let wrong =
+                |column| rusqlite::Error::InvalidColumnType(column, "event".into(), rusqlite::types::Type::Text);
+            let (kind, time, body): (String, String, String) = (r.get(0)?, r.get(1)?, r.get(4)?);
+            each(&Event {
+                kind: Kind::of_word(&kind).ok_or_else(|| wrong(0))?,
+                time: time.parse().map_err(|_| wrong(1))?,
+                operation: r.get(2)?,
+                target: r.get(3)?,
+                body: serde_json::from_str(&body).map_err(|_| wrong(4))?,
+            });
+        }
+        Ok(())
+    };
+    read().map_err(|e| unreadable(&e))
+}
+
+/// A project's journal for who only looks: without its lock, beside a run that
+/// holds it, and with nothing made where there is none.
+pub struct Looking {
+    owner: Owner,
+    connection: Option<Mutex<Connection>>,
+}
+
+impl Looking {
+    /// Opens `folder/journal.sqlite`, if it is there.
+    ///
+    /// # Errors
+    /// It is there and can't be opened, or is of a newer stagepost.
+    pub fn open(folder: &Path, owner: Owner) -> Result<Looking> {
+        let path = folder.join("journal.sqlite");
+        if !path.exists() {
+            return Ok(Looking { owner, connection: None });
+        }
+        let connection =
+            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| broken(&path, &e))?;
+        connection.execute_batch("PRAGMA busy_timeout = 5000;").map_err(|e| broken(&path, &e))?;
+        let version: i64 =
+            connection.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(|e| broken(&path, &e))?;
+        match version {
+            // Somebody is about to make it.
+            0 => Ok(Looking { owner, connection: None }),
+            VERSION => Ok(Looking { owner, connection: Some(Mutex::new(connection)) }),
+            newer => Err(too_new(&path, newer)),
+        }
+    }
+}
+
+impl Journal for Looking {
+    /// Refuses: without a journal nothing is written to anybody.
+    fn append(&self, _: &[Event]) -> Result<Vec<u64>> {
+        Err(Failure::new(base::Kind::Refused, "this run only reads, and a write was about to be recorded")
+            .hint("use `stagepost run` for what writes"))
+    }
+
+    fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        past_of(&connection.lock().unwrap_or_else(PoisonError::into_inner), &self.owner.tenant, each)
+    }
+
+    fn read(&self, _: &str) -> Result<Vec<Stored>> {
+        Ok(Vec::new())
+    }
+
+    fn run(&self) -> &str {
+        &self.owner.run
+    }
+}
+
+fn too_new(path: &Path, version: i64) -> Failure {
+    Failure::new(
+        base::Kind::Local,
+        format!("the journal {} has version {version}, this stagepost knows up to {VERSION}", path.display()),
+    )
+    .hint("use the stagepost that wrote it, or a newer one")
 }
 
 fn local(path: &Path, done: &str, error: &std::io::Error) -> Failure {
@@ -292,6 +351,21 @@ mod tests {
         let _first = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
         let second = SqliteJournal::open(folder.path(), owner()).map(|_| ());
         assert_eq!(second.expect_err("the lock is held").kind, base::Kind::Conflict);
+    }
+
+    #[test]
+    fn who_only_looks_reads_beside_the_writer_and_writes_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let nothing = Looking::open(folder.path(), owner()).expect("there need be no journal");
+        nothing.past(&mut |e| panic!("{}", e.target)).expect("nothing happened");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "and none was made");
+        let writer = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
+        writer.append(&[event("a")]).expect("room on the disk");
+        let looking = Looking::open(folder.path(), owner()).expect("the lock is no hindrance");
+        let mut seen = Vec::new();
+        looking.past(&mut |e| seen.push(e.target.clone())).expect("readable");
+        assert_eq!(seen, ["a"]);
+        assert_eq!(looking.append(&[event("b")]).expect_err("it only reads").kind, base::Kind::Refused);
     }
 
     #[test]

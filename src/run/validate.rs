@@ -1,83 +1,64 @@
 //! Step 4: the list, checked against both directories.
 //!
-//! One read of Active Directory, one of Graph's users, one of Exchange's
-//! recipients, one of the migration users, whatever the number of rows.
+//! What is read stands in `situation`, what is judged in `migration::against`.
+//! Here is decided who is set aside, and what ends a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::recipients;
 use super::report::{Report, plural};
 use super::session::Session;
+use super::situation;
 use crate::base::Result;
-use crate::migration::against::{self, Aside, OnPremises};
+use crate::migration::against::{self, Aside};
+use crate::migration::kind::Kind;
 use crate::migration::list::Mailboxes;
 use crate::wire::attributes::address_key;
-use crate::wire::invoke::{Param, get, text_of};
+
+/// The kind of a project whose source names none: an old server's.
+const USUAL: Kind = Kind::Staged;
+
+/// The kind of migration that a list of this session is judged by.
+pub fn kind(session: &Session) -> Kind {
+    session.project().kind().unwrap_or(USUAL)
+}
 
 /// Checks every row and sets aside those with a fault of their own; the report
 /// holds the mailboxes that go on.
 ///
 /// # Errors
 /// Those of the directories; the journal can't be written.
-pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report> {
+pub async fn validate(session: &Arc<Session>, list: &Mailboxes, kind: Kind) -> Result<Report> {
     let step = session.step("validate", plural(list.len(), "mailbox", "mailboxes"));
-    let exchange = &session.services().exchange;
-    let clock = session.clock();
-    let directories = clock.both(recipients::everybody(session), recipients::cloud(session));
-    let tenant = clock.both(
-        exchange.invoke("Get-MigrationUser", vec![("ResultSize".into(), Param::from("Unlimited"))]),
-        session.services().graph.get_all("/domains"),
-    );
-    let ((entries, cloud), (users, domains)) = clock.both(directories, tenant).await?;
-    let people: Vec<OnPremises> = entries.iter().map(OnPremises::of).collect();
-    // Rows of our own batches are in the middle of their move and go on: to set
-    // one aside now would leave it forwarded, with nobody to finish it.
-    let (under_way, in_batches): (BTreeMap<String, String>, BTreeMap<String, String>) = {
-        let memory = session.memory();
-        let rows = users.rows.iter();
-        rows.map(|u| (address_key(&text_of(get(u, "Identity"))), text_of(get(u, "BatchId"))))
-            .partition(|(address, batch)| memory.past.is_own(batch, address))
-    };
-    // Somebody else's batch that runs will forward its rows in a moment.
-    let running: BTreeSet<String> = if in_batches.is_empty() {
-        BTreeSet::new()
-    } else {
-        let all = vec![("ResultSize".into(), Param::from("Unlimited"))];
-        let batches = exchange.invoke("Get-MigrationBatch", all).await?;
-        let runs = |status: &str| ["Starting", "Syncing"].iter().any(|s| status.eq_ignore_ascii_case(s));
-        let rows = batches.rows.iter().filter(|r| runs(&text_of(get(r, "Status"))));
-        rows.map(|r| text_of(get(r, "Identity")).to_lowercase()).collect()
-    };
-    let between: BTreeSet<String> = people
-        .iter()
-        .filter(|p| p.has_mailbox && p.target_address.as_deref().is_some_and(|t| cloud.person(t).is_some()))
-        .map(|p| address_key(&p.address))
-        .collect();
-    let verified: BTreeSet<String> = domains
-        .iter()
-        .filter(|d| d["isVerified"].as_bool() == Some(true))
-        .filter_map(|d| d["id"].as_str().map(str::to_lowercase))
-        .collect();
+    let situation::Read { situation, under_way, running } = situation::read(session, list, kind).await?;
+    // To set aside now who is in the middle of a move would leave them forwarded,
+    // with nobody to finish it.
+    let between = between(&situation);
     let mut report = Report::new("validate");
     let mut aside = BTreeSet::new();
-    let checked = against::check(list, &people, &cloud.facts(), &in_batches, &verified);
+    let checked = against::check(kind, &situation);
+    drop(situation);
     if !checked.done.is_empty() {
         report.info("", format!("{} already", plural(checked.done.len(), "mailbox has moved", "mailboxes have moved")));
     }
     for one in &checked.warned {
-        report.warning(&one.address, format!("{}: {}", one.address, one.reason), &one.remedy);
+        let text = match one.address.as_str() {
+            "" => one.reason.clone(),
+            address => format!("{address}: {}", one.reason),
+        };
+        report.warning(&one.address, text, &one.remedy);
+        report.by_rule(one.rule);
     }
     let mut halfway: Vec<Aside> = Vec::new();
     let mut shared: BTreeMap<&str, Vec<Aside>> = BTreeMap::new();
     for fault in checked.aside {
         let key = address_key(&fault.address);
-        if under_way.contains_key(&key) {
+        if under_way.contains(&key) {
             report.warning(&fault.address, format!("{}: {}", fault.address, fault.reason), &fault.remedy);
+            report.by_rule(fault.rule);
             continue;
         }
-        let runs = in_batches.get(&key).is_some_and(|batch| running.contains(&batch.to_lowercase()));
-        if between.contains(&key) || runs {
+        if between.contains(&key) || running.contains(&key) {
             halfway.push(fault);
             continue;
         }
@@ -87,6 +68,7 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
         }
         session.leave(&fault.address, &fault.reason)?;
         report.aside(&fault.address, fault.reason, &fault.remedy);
+        report.by_rule(fault.rule);
         aside.insert(fault.address.to_lowercase());
     }
     if let Some(first) = halfway.first() {
@@ -108,6 +90,7 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
                 n => format!(", and so {} more", plural(n - 1, "row", "rows")),
             };
             report.error(&first.address, format!("{}{more}", first.reason), &first.remedy);
+            report.by_rule(first.rule);
         }
     }
     let left = list.without(&aside);
@@ -119,4 +102,22 @@ pub async fn validate(session: &Arc<Session>, list: &Mailboxes) -> Result<Report
     report.tell(session);
     report.close(step);
     Ok(report)
+}
+
+/// Whose old mailbox leads to the cloud already, by address in lower case.
+fn between(situation: &against::Situation) -> BTreeSet<String> {
+    let forwarded = situation.on_premises.iter().filter(|p| p.has_mailbox);
+    let forwarded: Vec<(String, String)> =
+        forwarded.filter_map(|p| Some((address_key(p.target_address.as_deref()?), address_key(&p.address)))).collect();
+    if forwarded.is_empty() {
+        return BTreeSet::new();
+    }
+    let known: BTreeSet<String> = situation
+        .in_cloud
+        .iter()
+        .flat_map(|c| &c.proxies)
+        .filter(|p| p.get(..5).is_some_and(|k| k.eq_ignore_ascii_case("smtp:")))
+        .map(|p| address_key(p))
+        .collect();
+    forwarded.into_iter().filter(|(target, _)| known.contains(target)).map(|(_, address)| address).collect()
 }

@@ -3,6 +3,7 @@
 //! A test judges from the lab's world, the zone or the directory, not from the
 //! program's own account; none sleeps or depends on speed.
 
+mod against;
 mod borders;
 mod companies;
 mod examples;

@@ -1,6 +1,7 @@
 //! The table of the rules, for the documentation.
 
 use super::{Example, Rule, Severity, SignIn, every_rule};
+use crate::migration::against::{self, ListRule};
 use crate::migration::kind::Kind;
 
 /// The page `docs/rules.md` as it must stand.
@@ -9,8 +10,9 @@ pub fn page() -> String {
         "# The rules of a list\n\n\
          What `stagepost validate` looks for, and what a list must keep before a batch is made of it. An identifier never \
          changes its meaning. SP1xx are rules of the file alone, SP2xx of the list against the directories, SP3xx of \
-         licences. An error stops, a warning is said and gone on. A test reads each example and finds that it breaks its \
-         rule, those that it implies, and no other. `stagepost explain SP114` says the same as this page, with cause and \
+         licences; what those are for a kind of migration stands in its column, and an empty cell is not judged. An error stops, \
+         a warning is said and gone on. A test reads each example and finds that it breaks its rule, those that it implies, \
+         and no other; for SP2xx and SP3xx the example is a small company. `stagepost explain SP114` says the same as this page, with cause and \
          remedy.\n",
     );
     for (heading, with) in [("The file", "SP1"), ("The list against the directories", "SP2"), ("Licences", "SP3")] {
@@ -20,6 +22,10 @@ pub fn page() -> String {
         }
         rules.sort_by_key(|rule| rule.id);
         out.push_str(&format!("\n## {heading}\n\n"));
+        if let Some(listed) = rules.iter().map(|rule| against::of(rule.id)).collect::<Option<Vec<_>>>() {
+            out.push_str(&of_directories(&listed));
+            continue;
+        }
         out.push_str("| rule | severity | what it demands | kinds | source | example | implies |\n");
         out.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
         for rule in rules {
@@ -39,6 +45,28 @@ pub fn page() -> String {
             let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
             out.push_str(&format!("| {} |\n", cells.join(" | ")));
         }
+    }
+    out
+}
+
+/// Rules that look at the directories: how grave each is hangs on the kind.
+fn of_directories(rules: &[&ListRule]) -> String {
+    let mut out = String::from(
+        "| rule | staged | remote move | cutover | IMAP | looks | what it demands | source | example | not said beside it |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for listed in rules {
+        let mut cells = vec![listed.rule.id.to_owned()];
+        cells.extend(Kind::ALL.map(|kind| listed.severity(kind).map_or("", Severity::word).to_owned()));
+        cells.extend([
+            listed.side.word().to_owned(),
+            listed.rule.meaning.to_owned(),
+            listed.rule.source.to_owned(),
+            shown(&listed.rule.example),
+            listed.silences.join(", "),
+        ]);
+        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        out.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
     out
 }
