@@ -108,7 +108,8 @@ pub enum What {
         /// Days in which half and 90 % of mailboxes as large as the largest were
         /// copied, as published; only where no rate is given.
         days: Option<(u32, u32)>,
-        /// Permissions with one side in it and the other elsewhere.
+        /// Permissions of its mailboxes that cross into another wave or to who is in
+        /// none.
         crossing: u64,
     },
     /// Seats were counted before a wave.

@@ -231,8 +231,15 @@ fn measured(session: &Session, asked: &Asked) -> Option<Pace> {
 
 fn tell(session: &Session, plan: &Plan, expected: &[Expected], begun: usize, asked: &Asked) {
     let all: Vec<(&Wave, &Expected)> = plan.waves.iter().zip(expected).collect();
+    let rows: Vec<&[usize]> = plan.waves.iter().map(|w| w.rows.as_slice()).collect();
+    let crossings = waves::crossings(&rows, &asked.members, &asked.together);
+    let mut from = 0;
     for some in lines(&all) {
-        session.note(planned(some, asked));
+        // What crosses between two waves of one line is one permission still.
+        let of_line = |side: &Option<usize>| side.is_some_and(|wave| (from..from + some.len()).contains(&wave));
+        let crossing = crossings.iter().filter(|(owner, delegate)| of_line(owner) || of_line(delegate)).count();
+        session.note(planned(some, crossing as u64, asked));
+        from += some.len();
     }
     for wave in plan.waves.iter().skip(begun) {
         for text in &wave.remarks {
@@ -262,7 +269,7 @@ fn lines<'a>(all: &'a [(&'a Wave, &'a Expected)]) -> Vec<&'a [(&'a Wave, &'a Exp
 }
 
 /// Some waves in a row as one note.
-fn planned(some: &[(&Wave, &Expected)], asked: &Asked) -> What {
+fn planned(some: &[(&Wave, &Expected)], crossing: u64, asked: &Asked) -> What {
     let sum = |of: fn(&Expected) -> usize| some.iter().map(|(_, e)| of(e) as u64).sum::<u64>();
     let most = |of: fn(&Expected) -> Option<f64>| some.iter().filter_map(|(_, e)| of(e)).max_by(f64::total_cmp);
     let same = |of: &dyn Fn(&Wave) -> String| {
@@ -285,7 +292,7 @@ fn planned(some: &[(&Wave, &Expected)], asked: &Asked) -> What {
         hours_without_old_mail: most(|e| e.without_old_mail),
         hours_apart: most(|e| e.apart),
         days: some.iter().filter_map(|(_, e)| e.days).max(),
-        crossing: sum(|e| e.crossing),
+        crossing,
     }
 }
 

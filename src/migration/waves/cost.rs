@@ -50,6 +50,22 @@ pub(super) fn severed(waves: &[Wave], parted: &[Parted], bonds: &[Bond], size: u
     parted.iter().map(one).filter(|s| !s.crossing.is_empty()).collect()
 }
 
+/// The permissions that cross, each once: the wave of the owner and that of the
+/// delegate, `None` for who is in no wave. `waves` are positions in the list.
+pub fn crossings(
+    waves: &[&[usize]],
+    members: &[Member],
+    delegates: &[(String, String)],
+) -> Vec<(Option<usize>, Option<usize>)> {
+    let mut wave_of: HashMap<String, usize> = HashMap::with_capacity(members.len());
+    for (number, rows) in waves.iter().enumerate() {
+        wave_of.extend(rows.iter().filter_map(|row| Some((address_key(&members.get(*row)?.address), number))));
+    }
+    let once: BTreeSet<(String, String)> = delegates.iter().map(|(a, b)| (address_key(a), address_key(b))).collect();
+    let sides = once.iter().map(|(owner, delegate)| (wave_of.get(owner).copied(), wave_of.get(delegate).copied()));
+    sides.filter(|(owner, delegate)| owner != delegate).collect()
+}
+
 /// What is expected of each wave. `waves` are positions in the list; `look` hours
 /// pass at most between the end of a copy and the conversion that follows it.
 /// Permissions count if their owner or delegate is in the list.
@@ -60,19 +76,11 @@ pub fn expected(
     pace: Option<&Pace>,
     look: f64,
 ) -> Vec<Expected> {
-    let mut wave_of: HashMap<String, usize> = HashMap::with_capacity(members.len());
-    for (number, rows) in waves.iter().enumerate() {
-        wave_of.extend(rows.iter().filter_map(|row| Some((address_key(&members.get(*row)?.address), number))));
-    }
     let mut crossing = vec![0_usize; waves.len()];
-    let once: BTreeSet<(String, String)> = delegates.iter().map(|(a, b)| (address_key(a), address_key(b))).collect();
-    for (owner, delegate) in &once {
-        let (owner, delegate) = (wave_of.get(owner), wave_of.get(delegate));
-        if owner != delegate {
-            for side in [owner, delegate].into_iter().flatten() {
-                if let Some(count) = crossing.get_mut(*side) {
-                    *count += 1;
-                }
+    for (owner, delegate) in crossings(waves, members, delegates) {
+        for side in [owner, delegate].into_iter().flatten() {
+            if let Some(count) = crossing.get_mut(side) {
+                *count += 1;
             }
         }
     }

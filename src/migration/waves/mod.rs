@@ -20,7 +20,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use self::cost::{Severed, expected};
+pub use self::cost::{Severed, crossings, expected};
 use self::expect::{Load, Pace};
 use self::fit::{Limits, Packed, Parted};
 use self::graph::Graph;

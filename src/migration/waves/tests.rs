@@ -148,6 +148,8 @@ fn what_is_expected_of_a_wave() {
     let first = &found[0];
     assert_eq!((first.seats, first.profiles, first.unsized_mailboxes, first.crossing), (2, 1, 0, 3));
     assert_eq!((first.without_old_mail, first.apart, first.bytes), (Some(4.0), Some(10.0), Some(6 << 30)));
+    let sides = [(Some(0), Some(1)), (Some(0), None), (Some(1), Some(0))];
+    assert_eq!(crossings(&[&[0, 1], &[2, 3]], &list, &together), sides);
     assert_eq!((found[1].crossing, found[1].unsized_mailboxes, found[1].bytes), (2, 2, Some(6 << 30)));
     assert_eq!(expected(&[&[0]], &list, &[], None, 6.0)[0].days, Some((1, 7)));
     assert_eq!(expected(&[&[0]], &people(4), &[], Some(&pace), 6.0)[0].without_old_mail, None);
