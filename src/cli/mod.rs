@@ -12,6 +12,7 @@ mod lists;
 mod rehearse;
 mod repl;
 mod run;
+mod survey;
 
 #[cfg(test)]
 mod plants_tests;
@@ -54,6 +55,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Run(args) => run::run(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
+        Verb::Survey(args) => survey::survey(&context, &args),
         Verb::Check(args) => check::check(&context, &args),
         Verb::Explain(args) => explain::explain(&context, &args),
     };

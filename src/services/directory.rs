@@ -242,7 +242,8 @@ impl Directory {
             |failure: Failure| failure.during(SERVICE, "search").on(if base.is_empty() { &self.0.host } else { base });
         let attrs: Vec<String> = attrs.iter().map(|a| (*a).to_owned()).collect();
         let url = self.url(base, &attrs.join(","), scope_word(scope), filter);
-        let asked = if paged.is_some() { json!({"controls": [{"type": PAGED_RESULTS, "size": page()}]}) } else { Value::Null };
+        let asked =
+            if paged.is_some() { json!({"controls": [{"type": PAGED_RESULTS, "size": page()}]}) } else { Value::Null };
         let mut patience = Patience::new(format!("search {base} {filter}")).tries(4);
         loop {
             let ldap = match self.connection().await {

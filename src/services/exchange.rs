@@ -161,7 +161,8 @@ impl Exchange {
             }
         };
         let body = invoke::request_body(cmdlet, params);
-        let call = Invocation { cmdlet, body, verb: Verb::Read, id: self.0.ids.next().to_string(), target: String::new() };
+        let call =
+            Invocation { cmdlet, body, verb: Verb::Read, id: self.0.ids.next().to_string(), target: String::new() };
         let page = self.page(&call, &url).await.map_err(|f| name(f, cmdlet, ""))?;
         Ok((page.rows, page.next))
     }
