@@ -86,14 +86,19 @@ async fn look(
             Told::Began { number, name, about } => {
                 What::StepBegan { id: number, primitive: name.to_owned(), subject: about.to_owned() }
             }
-            Told::Sofar { number, rows } => What::Progress {
+            Told::Sofar { number, rows, unit } => What::Progress {
                 id: number,
                 done: rows as u64,
                 total: 0,
-                unit: "rows".to_owned(),
-                text: plural(rows, "row", "rows"),
+                unit: unit.1.to_owned(),
+                text: plural(rows, unit.0, unit.1),
             },
-            Told::Ended { number, whole, text } => What::StepEnded { id: number, ok: whole, changed: 0, text },
+            Told::Ended { number, rows } => What::StepEnded {
+                id: number,
+                ok: rows.is_some(),
+                changed: 0,
+                text: rows.map_or_else(|| "not read".to_owned(), |(rows, unit)| plural(rows, unit.0, unit.1)),
+            },
         };
         ui.note(&Note { time: looking.clock.now(), what });
     };

@@ -37,16 +37,16 @@ pub async fn gather(sources: &Sources<'_>, kept: &mut Kept, tell: &(dyn Fn(Told)
         match desk.carry_out(kept).await {
             Ok(()) => {
                 let rows = kept.rows(read.name).len();
-                tell(Told::Ended { number, whole: true, text: format!("{rows} {}", read.unit) });
+                tell(Told::Ended { number, rows: Some((rows, read.unit)) });
             }
             Err(failure) if is_refusal(read, &failure) && !read.lack.is_empty() => {
-                tell(Told::Ended { number, whole: false, text: "refused".into() });
+                tell(Told::Ended { number, rows: None });
                 kept.anew(read.name)?;
                 let text = format!("{}: {}; {}", read.lack, failure.message, read.right);
                 holes.push(Hole { read: read.name, text, failure });
             }
             Err(failure) => {
-                tell(Told::Ended { number, whole: false, text: "not finished".into() });
+                tell(Told::Ended { number, rows: None });
                 return Err(failure);
             }
         }
@@ -98,7 +98,7 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     fn sofar(&self, rows: usize) {
-        (self.tell)(Told::Sofar { number: self.number, rows });
+        (self.tell)(Told::Sofar { number: self.number, rows, unit: self.read.unit });
     }
 
     async fn carry_out(&self, kept: &mut Kept) -> Result<()> {

@@ -39,6 +39,11 @@ pub const HIDDEN: &[Hidden] = &[
         "a mailbox that was converted by hand is one no more; it stands among the objects",
     ),
     hidden(
+        "objects[].guid",
+        "ids of servers and stores",
+        "they are left out: nothing hangs on them, and a lab has its own",
+    ),
+    hidden(
         "permissions*",
         "who may open others' mailboxes or send as them",
         "only the store knows; `--statistics` brings it",
@@ -61,7 +66,11 @@ pub const HIDDEN: &[Hidden] = &[
         "whether a connector demands TLS 1.2",
         "the tenant's settings don't say versions",
     ),
-    hidden("tenant.door*", "what the tenant does with mail of old servers and new senders", "no cmdlet tells it"),
+    hidden("tenant.door.enforcement", "what the tenant does with mail of servers out of date", "no cmdlet tells it"),
+    hidden("tenant.door.throttles_new", "whether the tenant slows new senders down", "no cmdlet tells it"),
+    hidden("tenant.door.enhanced_filtering", "enhanced filtering of connectors", "it isn't asked for yet"),
+    hidden("tenant.door.journal_archive", "archives of journal reports", "they are other products"),
+    hidden("tenant.door.limit", "largest message of the tenant", "each mailbox has its own"),
     hidden("zones[].sets[]", "records of names that no other record mentions", "no server hands a whole zone out"),
     hidden("faults*", "which rows will fail, and the service's text", "it has not happened yet"),
     hidden("mess.former_dns*", "X.500 names of a former life that nobody kept", "only old mail has them"),
@@ -69,7 +78,7 @@ pub const HIDDEN: &[Hidden] = &[
     hidden(
         "mess.filter",
         "the filter of synchronization",
-        "it stands in the synchronization server; whom it keeps out shows",
+        "it stands in the synchronization server, unless an extension attribute gives it away",
     ),
     hidden("mess.sessions", "how many sessions the old server allows", "it stands in the server's registry"),
     hidden("mess.synchronization_stops*", "when synchronization will stand still", "it has not happened yet"),

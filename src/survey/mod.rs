@@ -60,15 +60,16 @@ pub enum Told {
         number: u64,
         /// Rows so far.
         rows: usize,
+        /// What a row is, one or several.
+        unit: (&'static str, &'static str),
     },
     /// The read ended.
     Ended {
         /// The read's number.
         number: u64,
-        /// Whether all of it was read.
-        whole: bool,
-        /// One line for people.
-        text: String,
+        /// How many rows there are of what, one or several; none of a read that
+        /// was refused or broken off.
+        rows: Option<(usize, (&'static str, &'static str))>,
     },
 }
 
@@ -128,7 +129,7 @@ pub fn build(kept: &Kept, profile: &Profile, holes: &[Hole], statistics: &Statis
         company: Some(found.organization.facts(&domains, profile, &mut remarks)),
         tenant: Some(cloud.facts(profile, &domains, &found.objects)),
         zones: Some(zones::facts(kept, profile, &domains, &mut remarks)).filter(|z| !z.is_empty()),
-        mess: cloud.mess(&people, &addresses, &domains),
+        mess: cloud.mess(&people, &addresses, &domains, &mut remarks),
         people: people.into_iter().map(|p| p.facts).collect(),
         objects: Some(found.objects.into_iter().map(|o| o.facts).chain(found.configuration).collect()),
         permissions,

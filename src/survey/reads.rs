@@ -77,8 +77,8 @@ pub struct Read {
     pub name: &'static str,
     /// What is read, for people.
     pub about: &'static str,
-    /// What counts its rows.
-    pub unit: &'static str,
+    /// What counts its rows: one, several.
+    pub unit: (&'static str, &'static str),
     /// What the file lacks without it; empty of a read that there is no survey
     /// without.
     pub lack: &'static str,
@@ -94,7 +94,7 @@ const EXCHANGE: &str = "give the application Exchange.ManageAsApp and a role tha
 const fn read(
     name: &'static str,
     about: &'static str,
-    unit: &'static str,
+    unit: (&'static str, &'static str),
     lack: &'static str,
     right: &'static str,
     way: Way,
@@ -104,12 +104,12 @@ const fn read(
 
 /// All of them, in their order.
 pub const READS: &[Read] = &[
-    read("directory.root", "the domain controller", "servers", "", DIRECTORY, Way::Root),
-    read("directory.objects", "people, contacts, groups, folders", "objects", "", DIRECTORY, Way::Objects),
+    read("directory.root", "the domain controller", ("server", "servers"), "", DIRECTORY, Way::Root),
+    read("directory.objects", "people, contacts, groups, folders", ("object", "objects"), "", DIRECTORY, Way::Objects),
     read(
         "directory.configuration",
         "organization, servers, stores",
-        "objects",
+        ("object", "objects"),
         "organization, servers and stores",
         DIRECTORY,
         Way::Configuration,
@@ -117,7 +117,7 @@ pub const READS: &[Read] = &[
     read(
         "graph.domains",
         "domains of the tenant",
-        "domains",
+        ("domain", "domains"),
         "the tenant's domains and whether they are verified",
         "consent to Domain.Read.All",
         Way::Graph("/domains"),
@@ -125,7 +125,7 @@ pub const READS: &[Read] = &[
     read(
         "graph.domain-records",
         "records that the tenant wants",
-        "domains",
+        ("domain", "domains"),
         "verification values and MX hosts of the tenant's domains",
         "consent to Domain.Read.All",
         Way::DomainRecords,
@@ -133,7 +133,7 @@ pub const READS: &[Read] = &[
     read(
         "graph.skus",
         "licence products",
-        "products",
+        ("product", "products"),
         "licence products and seats",
         "consent to Organization.Read.All",
         Way::Graph("/subscribedSkus"),
@@ -141,7 +141,7 @@ pub const READS: &[Read] = &[
     read(
         "graph.users",
         "users of the tenant",
-        "users",
+        ("user", "users"),
         "users of the tenant, usage locations and licences",
         "consent to User.Read.All",
         Way::Graph("/users"),
@@ -149,7 +149,7 @@ pub const READS: &[Read] = &[
     read(
         "graph.deleted",
         "the recycle bin",
-        "users",
+        ("user", "users"),
         "users in the tenant's recycle bin",
         "consent to User.Read.All",
         Way::Graph("/directory/deletedItems/microsoft.graph.user"),
@@ -157,7 +157,7 @@ pub const READS: &[Read] = &[
     read(
         "exchange.recipients",
         "recipients of the tenant",
-        "recipients",
+        ("recipient", "recipients"),
         "what the tenant's users are to Exchange Online",
         EXCHANGE,
         Way::Exchange(
@@ -169,7 +169,7 @@ pub const READS: &[Read] = &[
     read(
         "exchange.mailboxes",
         "mailboxes of the tenant",
-        "mailboxes",
+        ("mailbox", "mailboxes"),
         "mailboxes that are in the cloud already",
         EXCHANGE,
         Way::Exchange("Get-Mailbox", true, &["ExternalDirectoryObjectId", "ExchangeGuid", "LegacyExchangeDN"]),
@@ -177,7 +177,7 @@ pub const READS: &[Read] = &[
     read(
         "exchange.mail-users",
         "mail users of the tenant",
-        "mail users",
+        ("mail user", "mail users"),
         "X.500 names of the tenant's mail users",
         EXCHANGE,
         Way::Exchange("Get-MailUser", true, &["ExternalDirectoryObjectId", "LegacyExchangeDN"]),
@@ -185,7 +185,7 @@ pub const READS: &[Read] = &[
     read(
         "exchange.migration-users",
         "rows of earlier batches",
-        "rows",
+        ("row", "rows"),
         "who is in a batch of an earlier try",
         EXCHANGE,
         Way::Exchange("Get-MigrationUser", true, &["Identity", "MailboxEmailAddress"]),
@@ -193,7 +193,7 @@ pub const READS: &[Read] = &[
     read(
         "exchange.accepted-domains",
         "accepted domains",
-        "domains",
+        ("domain", "domains"),
         "types of the accepted domains",
         EXCHANGE,
         Way::Exchange("Get-AcceptedDomain", false, &[]),
@@ -201,7 +201,7 @@ pub const READS: &[Read] = &[
     read(
         "exchange.inbound",
         "connectors to the tenant",
-        "connectors",
+        ("connector", "connectors"),
         "connectors to the tenant",
         EXCHANGE,
         Way::Exchange("Get-InboundConnector", false, &[]),
@@ -209,7 +209,7 @@ pub const READS: &[Read] = &[
     read(
         "exchange.outbound",
         "connectors from the tenant",
-        "connectors",
+        ("connector", "connectors"),
         "connectors from the tenant",
         EXCHANGE,
         Way::Exchange("Get-OutboundConnector", false, &[]),
@@ -217,7 +217,7 @@ pub const READS: &[Read] = &[
     read(
         "exchange.organization",
         "the tenant's mail settings",
-        "organizations",
+        ("organization", "organizations"),
         "whether the tenant rejects direct sending",
         EXCHANGE,
         Way::Exchange("Get-OrganizationConfig", false, &[]),
@@ -225,7 +225,7 @@ pub const READS: &[Read] = &[
     read(
         "dns.zones",
         "records of the mail domains",
-        "names",
+        ("domain", "domains"),
         "the zones of the mail domains",
         "name two resolvers in the profile that answer for the world, and let UDP and TCP port 53 out",
         Way::Zones,

@@ -239,8 +239,37 @@ impl<'a> Cloud<'a> {
         }
     }
 
+    /// The attribute and value that keep people out of synchronization, if they give
+    /// themselves away: an extension attribute that nobody of the tenant has, with one
+    /// value.
+    fn filter(&self, people: &[Somebody], remarks: &mut Vec<String>) -> Option<String> {
+        let mut held: BTreeMap<&str, (bool, BTreeSet<&str>)> = BTreeMap::new();
+        for person in people {
+            let is_known = self.user_of(&person.anchors).is_some();
+            for (number, value) in person.facts.extension.iter().flatten() {
+                let (known, values) = held.entry(number.as_str()).or_default();
+                *known |= is_known;
+                values.insert(value.as_str());
+            }
+        }
+        let mut telling = held.iter().filter(|(_, (known, values))| !known && values.len() == 1);
+        let (number, (_, values)) = telling.next().filter(|_| !self.by_anchor.is_empty())?;
+        let value = values.first().filter(|_| telling.next().is_none())?;
+        remarks.push(format!(
+            "nobody with extensionAttribute{number}={value} has a user in the tenant: taken for the filter of \
+             synchronization"
+        ));
+        Some(format!("extensionAttribute{number}={value}"))
+    }
+
     /// What the tenant has of people beforehand.
-    pub(super) fn mess(&self, people: &[Somebody], addresses: &BTreeSet<String>, domains: &[String]) -> Option<Untidy> {
+    pub(super) fn mess(
+        &self,
+        people: &[Somebody],
+        addresses: &BTreeSet<String>,
+        domains: &[String],
+        remarks: &mut Vec<String>,
+    ) -> Option<Untidy> {
         let in_cloud = people.iter().filter_map(|p| {
             let user = self.user_of(&p.anchors)?;
             let what = match (self.is_mailbox(user), self.is_licensed(user)) {
@@ -260,6 +289,7 @@ impl<'a> Cloud<'a> {
             rows.filter(|a| addresses.contains(a)).filter_map(|a| spelled.get(&a).map(|s| (*s).clone())).collect();
         let untidy = Untidy {
             in_cloud: in_cloud.collect(),
+            filter: self.filter(people, remarks),
             earlier_batch: earlier.into_iter().collect(),
             deleted_users: self.kept.rows("graph.deleted").iter().filter_map(|u| deleted(u, domains)).collect(),
             ..Untidy::default()

@@ -15,3 +15,4 @@ mod resumes;
 mod settings;
 mod signals;
 mod support;
+mod survey;

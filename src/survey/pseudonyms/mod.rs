@@ -141,6 +141,10 @@ fn whole(names: &mut Names<'_>, file: &CompanyFile) -> CompanyFile {
     }
     let mess = file.mess.clone().map(|mut m| {
         m.in_cloud = m.in_cloud.into_iter().map(|(a, what)| (names.address(&a), what)).collect();
+        m.filter = m.filter.map(|f| match f.split_once('=') {
+            Some((name, value)) => format!("{name}={}", names.words.text(value)),
+            None => names.words.text(&f),
+        });
         m.earlier_batch = all(address, names, &m.earlier_batch);
         for user in &mut m.deleted_users {
             user.address = by(address, names, &user.address);
