@@ -34,12 +34,13 @@ impl Secrets {
     /// The first that is missing or empty, with its name and place.
     pub fn read(profile: &Profile, folder: &Path) -> Result<Secrets> {
         let read = |name: &str, source: &SecretSource| fetch(name, source, folder);
-        let mut secrets = Secrets::for_reading(profile, folder)?;
+        let mut zones = BTreeMap::new();
         for zone in &profile.dns.zones {
-            secrets.zones.insert(zone.name.clone(), read(&format!("the key of zone {}", zone.name), &zone.secret)?);
+            zones.insert(zone.name.clone(), read(&format!("the key of zone {}", zone.name), &zone.secret)?);
         }
-        secrets.source = read("the password of the migration account", &profile.source.password)?;
-        Ok(secrets)
+        let looking = Secrets::for_reading(profile, folder)?;
+        let source = read("the password of the migration account", &profile.source.password)?;
+        Ok(Secrets { source, zones, ..looking })
     }
 
     /// Reads those that whoever only looks has need of: the application's and the
