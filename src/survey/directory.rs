@@ -186,7 +186,7 @@ impl Found {
         }
         if nameless > 0 {
             found.remarks.push(format!(
-                "{nameless} mailboxes have no primary address; they stand among the objects, and no row can be theirs"
+                "mailboxes without a primary address: {nameless}. They stand among the objects, and no row can be theirs"
             ));
         }
         found.configuration(kept);

@@ -208,7 +208,11 @@ pub(super) fn facts(kept: &Kept, profile: &Profile, domains: &[String], remarks:
     for (domain, sets) in inner {
         let above = zones.iter_mut().filter(|(apex, _)| domain.ends_with(&format!(".{apex}")));
         match above.max_by_key(|(apex, _)| apex.len()) {
-            Some((_, zone)) => zone.sets.extend(sets),
+            Some((_, zone)) => {
+                // Its records may mention names below, which are there then.
+                let known: BTreeSet<_> = zone.sets.iter().map(|s| (s.name.clone(), s.kind.clone())).collect();
+                zone.sets.extend(sets.into_iter().filter(|s| !known.contains(&(s.name.clone(), s.kind.clone()))));
+            }
             None => remarks
                 .push(format!("{domain} is no zone of its own, and no mail domain holds it: the lab makes one up")),
         }
