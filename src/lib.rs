@@ -14,5 +14,6 @@ pub mod repl;
 pub mod report;
 pub mod run;
 pub mod services;
+pub mod survey;
 pub mod ui;
 pub mod wire;

@@ -27,7 +27,8 @@ fn run(folder: &tempfile::TempDir, text: &str) -> Result<Dynamic, ScriptError> {
         path.display()
     );
     let answer = Host::new(session, Library::bundled_only()).run_text("test.rhai", &format!("{head}{text}"));
-    assert!(keeper.notes().is_empty(), "columns that were asked for are no warning");
+    let told = |note: &crate::run::narrate::Note| format!("{:?}", note.what);
+    assert!(!keeper.notes().iter().any(|n| told(n).contains("column")), "columns that were asked for are no warning");
     answer
 }
 

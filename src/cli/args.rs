@@ -91,6 +91,8 @@ pub enum Verb {
     Lab(Lab),
     /// Find every fault of a list, and mend what is mechanical
     Validate(Validate),
+    /// Write a real company as a file for --world; reads, and writes to nobody
+    Survey(Survey),
     /// Check a script without running it
     Check(Check),
     /// Explain a primitive, a rule of the list or a guard
@@ -333,6 +335,43 @@ pub struct Validate {
     /// Folder for the cut files; beside the list if left out
     #[arg(long, value_name = "DIR", requires = "split")]
     pub into: Option<PathBuf>,
+}
+
+/// `stagepost survey`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost survey contoso.toml                 writes company.json
+  stagepost survey contoso.toml --statistics sizes.csv
+  stagepost survey contoso.toml --pseudonyms --out for-the-vendor.json
+  stagepost rehearse --world company.json       the company in the lab
+
+It reads, page by page, and writes to nobody. What was read lies in FILE.part until the file is whole: after a \
+Ctrl-C or a broken line the same command goes on from there. docs/survey.md says what no service shows.")]
+pub struct Survey {
+    /// Which tenant, directory and zones (TOML)
+    pub profile: PathBuf,
+    /// The company file
+    #[arg(long, value_name = "FILE", default_value = "company.json")]
+    pub out: PathBuf,
+    /// Sizes or rights as Export-Csv writes them (docs/survey.md); may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub statistics: Vec<PathBuf>,
+    /// Replace names, addresses, domains and ids, each by one that stands for it everywhere
+    #[arg(long)]
+    pub pseudonyms: bool,
+    /// The same pseudonyms as the last time with this file: any 16 bytes or more
+    #[arg(long, value_name = "FILE", requires = "pseudonyms")]
+    pub key: Option<PathBuf>,
+    /// Go on where a service refuses; the file then says what is missing
+    #[arg(long)]
+    pub partial: bool,
+    /// Write over a company file that is there
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
 }
 
 /// `stagepost check`

@@ -35,13 +35,20 @@ fn settle(settings: &mut Settings, world: &World) -> Result<()> {
 fn read(context: &Context, path: &Path) -> Result<CompanyFile> {
     let name = path.display().to_string();
     let bytes = bytes(&name, path)?;
-    file::read(&bytes).map_err(|faults| {
+    let file = file::read(&bytes).map_err(|faults| {
         let spots: Vec<Spot> = faults.iter().map(|fault| spot(&name, fault)).collect();
         context.ui.findings(&spots);
         let count = plural(faults.len(), "fault", "faults");
         Failure::new(Kind::Validation, format!("the company file {name} has {count}; nothing was done"))
             .hint("mend the places above, then run again; docs/company.md has the format")
-    })
+    })?;
+    for hole in file.survey.iter().flat_map(|s| &s.holes) {
+        context.ui.warning(
+            &format!("the survey could not read {hole}"),
+            Some("the lab makes it up; survey again with that right, or write it into the file"),
+        );
+    }
+    Ok(file)
 }
 
 fn bytes(name: &str, path: &Path) -> Result<Vec<u8>> {
@@ -68,7 +75,8 @@ fn bytes(name: &str, path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(wrong)
 }
 
-fn spot(name: &str, fault: &Fault) -> Spot {
+/// A fault as the terminal shows it.
+pub(crate) fn spot(name: &str, fault: &Fault) -> Spot {
     let text = match fault.path.as_str() {
         "" => fault.text.clone(),
         path => format!("{path}: {}", fault.text),

@@ -69,6 +69,34 @@ pub(crate) fn profile(path: &Path) -> Result<Profile> {
 /// How a zone's updates may be signed (RFC 8945).
 const ALGORITHMS: [&str; 3] = ["hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
+/// What only looks: clients without a journal, and with no more secrets than
+/// looking needs.
+pub(crate) struct Clients {
+    pub profile: Profile,
+    pub services: Services,
+    pub clock: Clock,
+    /// Whose facts these are: the same word for the same profile, tenant and lab.
+    pub of: String,
+}
+
+/// Opens the clients of a profile for looking.
+pub(crate) async fn clients(path: &Path, tap: Option<Arc<dyn Tap>>) -> Result<Clients> {
+    let profile = profile(path)?;
+    let secrets = Secrets::for_reading(&profile, path.parent().unwrap_or(Path::new(".")))?;
+    let dialer = Dialer::new(&profile, secrets.ca.as_deref())?;
+    let clock = match &profile.lab {
+        Some(lab) => {
+            let control = Arc::new(LabClock::new(&dialer, &lab.control)?);
+            Clock::driven(control.clone(), control.now().await?)
+        }
+        None => Clock::system(),
+    };
+    let text = profile.print().map_err(|e| Failure::internal(format!("the profile has no TOML form: {e}")))?;
+    let digest = Sha256::digest(format!("{}\n{text}", whose(&profile, secrets.ca.as_deref())).as_bytes());
+    let services = Services::new(&profile, secrets, clock.clone(), tap)?;
+    Ok(Clients { profile, services, clock, of: hex(&digest) })
+}
+
 /// Opens a session that may write: it holds the project's journal.
 pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
     opened(opening, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await

@@ -13,6 +13,7 @@ mod lists;
 mod rehearse;
 mod repl;
 mod run;
+mod survey;
 mod validate;
 
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),
+        Verb::Survey(args) => survey::survey(&context, &args),
         Verb::Check(args) => check::check(&context, &args),
         Verb::Explain(args) => explain::explain(&context, &args),
     };

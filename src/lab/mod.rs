@@ -29,7 +29,6 @@ pub mod settings;
 pub mod sync;
 pub mod tenancy;
 pub mod time;
-pub mod transport;
 pub mod visitors;
 pub mod work;
 pub mod world;
@@ -37,6 +36,7 @@ pub mod world;
 #[cfg(test)]
 mod drive;
 
+pub use crate::wire::company::transport;
 pub use world::{Faults, World};
 
 /// What a lab is made from.

@@ -101,7 +101,7 @@ impl Directory {
             "supportedControl",
             "highestCommittedUSN",
         ];
-        let found = self.rows("", Scope::Base, "(objectClass=*)", &attrs, false).await?;
+        let found = self.rows("", Scope::Base, "(objectClass=*)", &attrs, None).await?;
         let root = found.into_iter().next().ok_or_else(|| {
             Failure::new(Kind::Protocol, format!("{} does not say what it is", self.0.host))
                 .hint("check that the profile names a domain controller")
@@ -142,12 +142,28 @@ impl Directory {
     /// `not_found` if the base is not there, `auth`, `validation` for a filter
     /// that does not parse, `unavailable`.
     pub async fn search(&self, base: &str, scope: Scope, filter: &str, attrs: &[&str]) -> Result<Vec<Entry>> {
+        self.search_told(base, scope, filter, attrs, &|_| {}).await
+    }
+
+    /// As [`Directory::search`], saying after each page how many objects came so
+    /// far. A lost connection begins the search again, and the number with it.
+    ///
+    /// # Errors
+    /// As [`Directory::search`].
+    pub async fn search_told(
+        &self,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+        attrs: &[&str],
+        told: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<Entry>> {
         ldap3::parse_filter(filter).map_err(|()| {
             Failure::new(Kind::Validation, format!("`{filter}` is no search filter"))
                 .hint("check the brackets, and escape * ( ) and \\ in values")
                 .during(SERVICE, "search")
         })?;
-        let mut entries = self.rows(base, scope, filter, attrs, true).await?;
+        let mut entries = self.rows(base, scope, filter, attrs, Some(told)).await?;
         for entry in &mut entries {
             self.follow_ranges(entry).await?;
         }
@@ -212,12 +228,22 @@ impl Directory {
 
     /// Entries as they come, before ranges are followed. Lost connections are
     /// made anew and the search begins again: it changes nothing.
-    async fn rows(&self, base: &str, scope: Scope, filter: &str, attrs: &[&str], paged: bool) -> Result<Vec<Entry>> {
+    ///
+    /// In pages if somebody is to be told of each.
+    async fn rows(
+        &self,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+        attrs: &[&str],
+        paged: Option<&(dyn Fn(usize) + Sync)>,
+    ) -> Result<Vec<Entry>> {
         let named =
             |failure: Failure| failure.during(SERVICE, "search").on(if base.is_empty() { &self.0.host } else { base });
         let attrs: Vec<String> = attrs.iter().map(|a| (*a).to_owned()).collect();
         let url = self.url(base, &attrs.join(","), scope_word(scope), filter);
-        let asked = if paged { json!({"controls": [{"type": PAGED_RESULTS, "size": page()}]}) } else { Value::Null };
+        let asked =
+            if paged.is_some() { json!({"controls": [{"type": PAGED_RESULTS, "size": page()}]}) } else { Value::Null };
         let mut patience = Patience::new(format!("search {base} {filter}")).tries(4);
         loop {
             let ldap = match self.connection().await {
@@ -267,10 +293,10 @@ impl Directory {
         scope: Scope,
         filter: &str,
         attrs: Vec<String>,
-        paged: bool,
+        paged: Option<&(dyn Fn(usize) + Sync)>,
     ) -> std::result::Result<(Vec<Entry>, LdapResult), LdapError> {
         let mut adapters: Vec<Box<dyn Adapter<'_, String, Vec<String>>>> = Vec::new();
-        if paged {
+        if paged.is_some() {
             adapters.push(Box::new(PagedResults::new(page())));
         }
         let mut stream =
@@ -288,6 +314,9 @@ impl Directory {
                 entry.share_with(before);
             }
             entries.push(entry);
+            if let Some(told) = paged.filter(|_| entries.len().is_multiple_of(page() as usize)) {
+                told(entries.len());
+            }
         }
         Ok((entries, stream.finish().await))
     }
@@ -302,7 +331,7 @@ impl Directory {
             entry.set(&bare, values);
             let Some(from) = from else { continue };
             let wanted = format!("{bare};range={from}-*");
-            let more = self.rows(&entry.dn.clone(), Scope::Base, "(objectClass=*)", &[&wanted], false).await?;
+            let more = self.rows(&entry.dn.clone(), Scope::Base, "(objectClass=*)", &[&wanted], None).await?;
             let Some(more) = more.into_iter().next() else { continue };
             for (name, values) in more.iter() {
                 if name.to_ascii_lowercase().starts_with(&format!("{};range=", bare.to_ascii_lowercase())) {

@@ -136,6 +136,43 @@ impl Exchange {
         }
     }
 
+    /// One page of a cmdlet that reads, and the link to the next: for whoever keeps
+    /// what was read so far. `from` is a link that an earlier page gave.
+    ///
+    /// # Errors
+    /// As [`Exchange::invoke`]; `usage` for a cmdlet that writes, `protocol` for a
+    /// link that leads elsewhere.
+    pub async fn page_of(
+        &self,
+        cmdlet: &str,
+        params: &Params,
+        properties: &[&str],
+        from: Option<&str>,
+    ) -> Result<(Vec<Value>, Option<String>)> {
+        if !Self::is_read(cmdlet) {
+            return Err(Failure::new(Kind::Usage, format!("{cmdlet} writes, and is not read in pages")));
+        }
+        let url = match from {
+            None => self.first(properties),
+            Some(link) if may_follow(link, &self.0.host, &self.0.suffixes) => link.to_owned(),
+            Some(link) => {
+                let failure = Failure::new(Kind::Protocol, "the link to the next page leads to another service");
+                return Err(name(failure.detail(link), cmdlet, ""));
+            }
+        };
+        let body = invoke::request_body(cmdlet, params);
+        let call =
+            Invocation { cmdlet, body, verb: Verb::Read, id: self.0.ids.next().to_string(), target: String::new() };
+        let page = self.page(&call, &url).await.map_err(|f| name(f, cmdlet, ""))?;
+        Ok((page.rows, page.next))
+    }
+
+    /// Where an invocation is sent first.
+    fn first(&self, properties: &[&str]) -> String {
+        let url = format!("https://{}/adminapi/beta/{}/InvokeCommand", self.0.host, self.0.tenant);
+        if properties.is_empty() { url } else { format!("{url}?$select={}", properties.join(",")) }
+    }
+
     /// A credential as the service takes it: sealed under its own key, which is
     /// fetched once for a session.
     ///
@@ -173,13 +210,9 @@ impl Exchange {
             .and_then(|(_, value)| if let Param::Text(text) = value { Some(text.clone()) } else { None })
             .unwrap_or_default();
         let call = Invocation { cmdlet, body, verb, id: self.0.ids.next().to_string(), target };
-        let mut first = format!("https://{}/adminapi/beta/{}/InvokeCommand", self.0.host, self.0.tenant);
-        if !properties.is_empty() {
-            first.push_str(&format!("?$select={}", properties.join(",")));
-        }
         let mut reply = Reply::default();
         let mut seen = BTreeSet::new();
-        let mut url = first;
+        let mut url = self.first(properties);
         loop {
             seen.insert(url.clone());
             let answer = self.page(&call, &url).await.map_err(|f| name(f, cmdlet, &call.target))?;

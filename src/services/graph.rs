@@ -79,28 +79,43 @@ impl Graph {
     /// As [`Graph::get_all`]; what was handed over until then stays so.
     pub async fn get_each(&self, path: &str, mut each: impl FnMut(Value)) -> Result<()> {
         let mut seen = BTreeSet::new();
-        let mut url = self.url(path)?;
+        let mut place = path.to_owned();
         loop {
-            seen.insert(url.clone());
-            let ask = Ask { method: "GET", url: url.clone(), path, body: None, verb: Verb::Read };
-            let mut page = parsed(self.send(&ask).await?, &ask)?;
-            match page["value"].take() {
-                Value::Array(items) => items.into_iter().for_each(&mut each),
-                _ => {
-                    return Err(Failure::new(Kind::Protocol, format!("{path} is no collection"))
-                        .hint("use `get` for a single object")
-                        .during(SERVICE, format!("GET {path}")));
-                }
+            let (rows, next) = self.page(&place).await?;
+            rows.into_iter().for_each(&mut each);
+            seen.insert(place);
+            let Some(next) = next.filter(|_| !plant::is(Plant::FirstPageOfUsers)) else { return Ok(()) };
+            if seen.contains(&next) || seen.len() >= MOST_PAGES {
+                return Err(endless(path, &next));
             }
-            let next = page["@odata.nextLink"].as_str().filter(|_| !plant::is(Plant::FirstPageOfUsers));
-            let Some(next) = next else { return Ok(()) };
-            if !may_follow(next, &self.0.host, &[]) || seen.contains(next) || seen.len() >= MOST_PAGES {
-                return Err(Failure::new(Kind::Protocol, format!("the pages of {path} don't lead to an end"))
-                    .hint("ask for less with a filter")
-                    .detail(next)
-                    .during(SERVICE, format!("GET {path}")));
+            place = next;
+        }
+    }
+
+    /// One page of a collection and the link to the next. `place` is a path, or a
+    /// link that an earlier page gave: followed to Graph's own host only.
+    ///
+    /// # Errors
+    /// As [`Graph::get`]; `protocol` for a link that leads elsewhere, or if the
+    /// answer is no collection.
+    pub async fn page(&self, place: &str) -> Result<(Vec<Value>, Option<String>)> {
+        let (url, path) = match place.strip_prefix("https://") {
+            Some(rest) => {
+                let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default();
+                (place.to_owned(), path.strip_prefix("/v1.0").unwrap_or(path))
             }
-            next.clone_into(&mut url);
+            None => (self.url(place)?, place),
+        };
+        if !may_follow(&url, &self.0.host, &[]) {
+            return Err(endless(path, place));
+        }
+        let ask = Ask { method: "GET", url, path, body: None, verb: Verb::Read };
+        let mut page = parsed(self.send(&ask).await?, &ask)?;
+        match page["value"].take() {
+            Value::Array(items) => Ok((items, page["@odata.nextLink"].as_str().map(str::to_owned))),
+            _ => Err(Failure::new(Kind::Protocol, format!("{path} is no collection"))
+                .hint("use `get` for a single object")
+                .during(SERVICE, format!("GET {path}"))),
         }
     }
 
@@ -193,6 +208,14 @@ impl Graph {
             patience.again(&inner.clock, failure).await?;
         }
     }
+}
+
+/// Pages that lead elsewhere, or in a circle.
+fn endless(path: &str, next: &str) -> Failure {
+    Failure::new(Kind::Protocol, format!("the pages of {path} don't lead to an end"))
+        .hint("ask for less with a filter")
+        .detail(next)
+        .during(SERVICE, format!("GET {path}"))
 }
 
 /// The answer as JSON.

@@ -38,6 +38,19 @@ impl Secrets {
         for zone in &profile.dns.zones {
             zones.insert(zone.name.clone(), read(&format!("the key of zone {}", zone.name), &zone.secret)?);
         }
+        let looking = Secrets::for_reading(profile, folder)?;
+        let source = read("the password of the migration account", &profile.source.password)?;
+        Ok(Secrets { source, zones, ..looking })
+    }
+
+    /// Reads those that whoever only looks has need of: the application's and the
+    /// directory account's. Keys of zones and the migration account's password stay
+    /// empty, so that nothing can be written with them by mistake.
+    ///
+    /// # Errors
+    /// As [`Secrets::read`].
+    pub fn for_reading(profile: &Profile, folder: &Path) -> Result<Secrets> {
+        let read = |name: &str, source: &SecretSource| fetch(name, source, folder);
         let ca = match &profile.lab {
             Some(lab) => Some(std::fs::read_to_string(folder.join(&lab.ca)).map_err(|e| {
                 Failure::new(
@@ -52,8 +65,8 @@ impl Secrets {
         Ok(Secrets {
             client_secret: read("the client secret of the tenant", &profile.tenant.client_secret)?,
             directory: read("the password of the directory account", &profile.directory.password)?,
-            source: read("the password of the migration account", &profile.source.password)?,
-            zones,
+            source: Secret::new(""),
+            zones: profile.dns.zones.iter().map(|zone| (zone.name.clone(), Secret::new(""))).collect(),
             ca,
         })
     }

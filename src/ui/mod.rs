@@ -135,6 +135,11 @@ impl Ui {
         self.mode
     }
 
+    /// How much is shown.
+    pub fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
     /// Columns.
     pub fn width(&self) -> usize {
         self.width

@@ -264,6 +264,9 @@ impl Teller {
         let mut line = format!("{}  {}", open.primitive, open.subject);
         if let Some((_, asked)) = self.asked.last() {
             line = format!("approval: {asked}");
+        } else if let Some(p) = open.progress.as_ref().filter(|p| p.total == 0) {
+            // Nobody knows of how many.
+            line = format!("{line}  {}", p.text);
         } else if let Some(p) = &open.progress {
             let counted = format!("{}/{} {}", words::count(p.done), words::count(p.total), p.unit);
             line = format!("{line}  {}  {counted}", bar(p.done, p.total, if room >= 80 { 16 } else { 10 }));

@@ -56,8 +56,17 @@ pub struct Attribute {
 
 /// Looks an attribute up, without regard to case.
 pub fn attribute(name: &str) -> Option<&'static Attribute> {
+    table().get(&name.to_ascii_lowercase())
+}
+
+/// Names of all attributes of the table.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    table().values().map(|a| a.name)
+}
+
+fn table() -> &'static BTreeMap<String, Attribute> {
     static TABLE: OnceLock<BTreeMap<String, Attribute>> = OnceLock::new();
-    TABLE.get_or_init(read_table).get(&name.to_ascii_lowercase())
+    TABLE.get_or_init(read_table)
 }
 
 fn read_table() -> BTreeMap<String, Attribute> {

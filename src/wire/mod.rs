@@ -6,6 +6,7 @@
 
 pub mod attributes;
 pub mod autodiscover;
+pub mod company;
 pub mod dns;
 pub mod graph;
 pub mod guid;

@@ -67,8 +67,33 @@ fn services_and_the_lab_never_meet_and_the_lab_writes_its_own_rules() {
 }
 
 #[test]
+fn a_survey_writes_to_nobody_and_knows_no_lab() {
+    never(
+        "survey",
+        &["crate::lab", "crate::run", "crate::host", "crate::api", "crate::ui", "crate::report", "crate::cli"],
+    );
+    never("survey", &["rusqlite", "std::net::Tcp", "std::net::Udp", "reqwest", "ldap3::", "std::process"]);
+    // Every call of a client that could change something; `page_of` refuses cmdlets that write.
+    never("survey", &[".post(", ".patch(", ".modify(", ".delete(", ".invoke", ".swap(", ".send(", ".credential("]);
+}
+
+#[test]
 fn base_knows_nobody() {
-    let rooms = ["wire", "services", "lab", "migration", "run", "host", "api", "check", "repl", "ui", "cli", "report"];
+    let rooms = [
+        "wire",
+        "services",
+        "lab",
+        "migration",
+        "survey",
+        "run",
+        "host",
+        "api",
+        "check",
+        "repl",
+        "ui",
+        "cli",
+        "report",
+    ];
     let words: Vec<String> = rooms.iter().map(|r| format!("crate::{r}")).collect();
     never("base", &words.iter().map(String::as_str).collect::<Vec<_>>());
 }
@@ -76,7 +101,7 @@ fn base_knows_nobody() {
 #[test]
 fn only_the_dialer_connects_and_only_the_lab_listens() {
     let sockets = ["TcpStream::connect", "UdpSocket::bind", "TcpListener", "TcpSocket", "UnixStream"];
-    for room in ["host", "api", "check", "repl", "run", "cli", "ui", "report", "base"] {
+    for room in ["host", "api", "check", "repl", "run", "survey", "cli", "ui", "report", "base"] {
         never(room, &sockets);
     }
     for path in files(&root().join("src/services"), ".rs") {
@@ -224,7 +249,7 @@ fn planted_mistakes_exist_in_tests_alone() {
 #[test]
 fn the_lab_knows_nothing_of_planted_mistakes() {
     // What both sides share would carry a mistake to the lab, too.
-    for room in ["lab", "wire", "ui", "report", "api", "check", "repl"] {
+    for room in ["lab", "wire", "survey", "ui", "report", "api", "check", "repl"] {
         never(room, &["plant::", "Plant"]);
     }
 }

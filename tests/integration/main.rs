@@ -16,4 +16,5 @@ mod resumes;
 mod settings;
 mod signals;
 mod support;
+mod survey;
 mod validate;

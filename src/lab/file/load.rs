@@ -7,14 +7,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BASE64, Breaks, CompanyFile, Kind, Person as Facts, Right, check, cloud, dn};
+use super::{Breaks, CompanyFile, Kind, Person as Facts, Right, check, cloud, dn};
 use crate::lab::company::{self, Draft};
 use crate::lab::directory::{self, Person};
 use crate::lab::settings::Settings;
 use crate::lab::world::{Fate, Permission};
 use crate::lab::{Faults, Options, World, mess, people, tenancy};
 use crate::wire::attributes::{Entry, dn_key, escape_dn, split_dn};
-use crate::wire::guid::{Guid, unbase64};
+use crate::wire::company::text::bytes;
+use crate::wire::guid::Guid;
 
 /// Builds the company of a file, up to its first synchronization.
 ///
@@ -116,19 +117,6 @@ impl Kind {
             Kind::Shared => 4,
             Kind::Room => 16,
             Kind::Equipment => 32,
-        }
-    }
-
-    /// msExchRecipientTypeDetails; empty if the mailbox has none.
-    pub(super) fn number(self) -> &'static str {
-        match self {
-            Kind::User => "1",
-            Kind::Linked => "2",
-            Kind::Shared => "4",
-            Kind::Legacy => "8",
-            Kind::Room => "16",
-            Kind::Equipment => "32",
-            Kind::None => "",
         }
     }
 }
@@ -269,14 +257,6 @@ pub(super) fn number(value: Option<i64>) -> Option<u64> {
 /// A GUID that was given.
 pub(super) fn guid(text: &Option<String>) -> Option<Guid> {
     Guid::parse(text.as_ref()?)
-}
-
-/// The bytes of a value.
-fn bytes(value: &str) -> Vec<u8> {
-    match value.strip_prefix(BASE64).and_then(unbase64) {
-        Some(bytes) => bytes,
-        None => value.as_bytes().to_vec(),
-    }
 }
 
 /// Lays a person's facts over an invented mailbox; answers the names of the

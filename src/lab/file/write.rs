@@ -6,19 +6,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::load::overlay;
 use super::{
-    BASE64, Breaks, CompanyFile, Connector, Domain, Kind, Object, Organization, Permission, Person, Plan, Recipient,
-    Right, RowFault, Set, Sku, Tenant, User, VERSION, Zone,
+    Breaks, CompanyFile, Connector, Domain, Kind, Object, Organization, Permission, Person, Plan, Recipient, Right,
+    RowFault, Set, Sku, Tenant, User, VERSION, Zone,
 };
 use crate::lab::company::{self, Draft};
 use crate::lab::directory;
 use crate::lab::world::{self, CloudUser, Fate, World};
 use crate::wire::attributes::{Entry, dn_key};
+use crate::wire::company::text::shown;
+pub use crate::wire::company::text::text;
 use crate::wire::dns::{absolute, relative};
-use crate::wire::guid::{Guid, base64};
+use crate::wire::guid::Guid;
 
 /// The file of a company.
 pub fn file(draft: &Draft) -> CompanyFile {
@@ -51,6 +51,7 @@ pub fn file(draft: &Draft) -> CompanyFile {
                 right: Some(if p.full { Right::FullAccess } else { Right::SendAs }),
             })
             .collect(),
+        survey: None,
         mess: super::mess::of(world),
         faults: draft.dealt.then(|| company.fates.iter().map(|(address, fate)| row_fault(address, fate)).collect()),
         settings: world.settings.chosen(),
@@ -66,14 +67,6 @@ fn row_fault(address: &str, fate: &Fate) -> RowFault {
     RowFault { address: Some(address.to_owned()), breaks: Some(breaks), text: Some(text.clone()) }
 }
 
-/// A value as text; bytes that are no plain text as base64.
-fn shown(value: &[u8]) -> String {
-    match std::str::from_utf8(value) {
-        Ok(text) if !text.contains(char::is_control) && !text.starts_with(BASE64) => text.to_owned(),
-        _ => format!("{BASE64}{}", base64(value)),
-    }
-}
-
 fn people(draft: &Draft) -> Vec<Person> {
     let world = &draft.world;
     let mut delegates: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -86,9 +79,9 @@ fn people(draft: &Draft) -> Vec<Person> {
         let entry = &object.entry;
         let text = |name: &str| Some(entry.text(name).unwrap_or_default());
         let number = entry.text("msExchRecipientTypeDetails").unwrap_or_default();
-        let kinds = [Kind::User, Kind::Linked, Kind::Shared, Kind::Legacy, Kind::Room, Kind::Equipment, Kind::None];
+
         // A number that has no word here is written as an attribute below.
-        let kind = kinds.into_iter().find(|k| k.number() == number).unwrap_or(Kind::User);
+        let kind = Kind::ALL.into_iter().find(|k| k.number() == number).unwrap_or(Kind::User);
         let someone = kind.details() == 1;
         let delegates = delegates.remove(person.address.as_str()).unwrap_or_default();
         let mut facts = Person {
@@ -279,50 +272,4 @@ fn zones(world: &World) -> Vec<Zone> {
             .collect(),
     })
     .collect()
-}
-
-/// The file as text: one line for each person and object, so that a difference
-/// of two companies reads well.
-pub fn text(file: &CompanyFile) -> String {
-    let mut out = format!("{{\n  \"version\": {}", file.version.unwrap_or(VERSION));
-    whole(&mut out, "company", &file.company);
-    lines(&mut out, "people", &file.people);
-    if let Some(list) = &file.list {
-        lines(&mut out, "list", list);
-    }
-    if let Some(objects) = &file.objects {
-        lines(&mut out, "objects", objects);
-    }
-    whole(&mut out, "tenant", &file.tenant);
-    whole(&mut out, "zones", &file.zones);
-    if !file.permissions.is_empty() {
-        lines(&mut out, "permissions", &file.permissions);
-    }
-    if let Some(faults) = &file.faults {
-        lines(&mut out, "faults", faults);
-    }
-    whole(&mut out, "mess", &file.mess);
-    if !file.settings.is_empty() {
-        whole(&mut out, "settings", &Some(&file.settings));
-    }
-    out.push_str("\n}\n");
-    out
-}
-
-const HAS_FORM: &str = "the types of a company file have a JSON form";
-
-fn whole<T: Serialize>(out: &mut String, name: &str, part: &Option<T>) {
-    if let Some(part) = part {
-        let text = serde_json::to_string_pretty(part).expect(HAS_FORM);
-        out.push_str(&format!(",\n  \"{name}\": {}", text.replace('\n', "\n  ")));
-    }
-}
-
-fn lines<T: Serialize>(out: &mut String, name: &str, items: &[T]) {
-    out.push_str(&format!(",\n  \"{name}\": ["));
-    for (number, item) in items.iter().enumerate() {
-        out.push_str(if number == 0 { "\n    " } else { ",\n    " });
-        out.push_str(&serde_json::to_string(item).expect(HAS_FORM));
-    }
-    out.push_str(if items.is_empty() { "]" } else { "\n  ]" });
 }

@@ -30,6 +30,7 @@ pub fn organization_config(call: &mut Call<'_>) -> Outcome {
         "ExternalDirectoryOrganizationId": world.tenant.id.to_string(),
         "IsDehydrated": false,
         "MailTipsExternalRecipientsTipsEnabled": false,
+        "RejectDirectSend": world.tenant.door.reject_direct_send,
     })]))
 }
 
@@ -131,6 +132,7 @@ fn connector(connector: &Connector) -> Value {
             "SenderDomains": connector.domains.iter().map(|d| format!("smtp:{d};1")).collect::<Vec<_>>(),
             "SenderIPAddresses": [],
             "RequireTls": true,
+            "TreatMessagesAsInternal": connector.treat_as_internal,
             "TlsSenderCertificateName": null,
             "RestrictDomainsToCertificate": false,
             "RestrictDomainsToIPAddresses": false,
