@@ -228,6 +228,9 @@ pub fn is_typographic_quote(c: char) -> bool {
 fn twin(c: char) -> Option<char> {
     const TWINS: &str = "аa еe оo рp сc уy хx ѕs іi јj ԁd һh ԛq ѡw ӏl АA ВB ЕE КK МM НH ОO РP СC ТT ХX ІI ЈJ ЅS \
                          αa οo ρp νv ιi υu κk γy ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX";
+    if c.is_ascii() {
+        return None;
+    }
     if ('！'..='～').contains(&c) {
         // Full-width forms stand in the order of ASCII.
         return char::from_u32(u32::from(c) - 0xFEE0);

@@ -109,13 +109,12 @@ impl<'t> Findings<'t> {
         at: At,
         text: impl FnOnce(&Self) -> String,
     ) {
-        let rule = rules::rule(id).expect("every rule that is found stands in the table");
         let line = match at {
             At::File => 0,
             At::Line(line) => line,
             At::Row(row, _) | At::Cell(row, ..) | At::Part(row, ..) => row.line,
         };
-        let count = self.counts.entry(rule.id).or_default();
+        let count = self.counts.entry(id).or_default();
         count.all += 1;
         if count.all > IN_FULL {
             if count.all == IN_FULL + 1 {
@@ -124,6 +123,7 @@ impl<'t> Findings<'t> {
             count.last = count.last.max(line);
             return;
         }
+        let rule = rules::rule(id).expect("every rule that is found stands in the table");
         let said = text(self);
         let (line, column, row, excerpt) = self.place(at);
         self.list.push(Finding {

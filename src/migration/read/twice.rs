@@ -3,21 +3,26 @@
 //! Where addresses stand is forgotten as soon as they are passed; only their
 //! fingerprints are kept. Which addresses are sound is not decided here.
 
-use std::collections::HashMap;
-
 use super::super::address::{address_fault, fingerprint, trim};
 use super::super::findings::{At, Who};
 use super::super::rules;
 use super::super::scan::{Row, Walk};
 use super::Reader;
 
-/// Where an address stood first.
+/// Where an address stood first. Half of a list may come twice, so places are
+/// kept short; beyond four gigabytes nothing is compared.
+#[derive(Clone, Copy, Default)]
 struct First {
-    file: usize,
-    line: usize,
+    file: u32,
+    /// 0 as long as it stood nowhere.
+    line: u32,
     /// The address and the whole row in the text.
-    address: (usize, usize),
-    row: (usize, usize),
+    address: (u32, u32),
+    row: (u32, u32),
+}
+
+fn short(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// Finds addresses that come twice, within a file and between files. Only where
@@ -41,12 +46,14 @@ pub(super) fn compare(readers: &mut [Reader]) {
     if twice.is_empty() {
         return;
     }
-    let mut seen: HashMap<u64, First> = HashMap::with_capacity(twice.len());
+    let mut seen = vec![First::default(); twice.len()];
     let files: Vec<(&str, &str)> = readers.iter().map(|r| (r.out.text, r.out.file())).collect();
     for (index, reader) in readers.iter_mut().enumerate() {
         let Some(layout) = &reader.layout else { continue };
         let text = reader.out.text;
-        let part = |file: usize, at: (usize, usize)| files.get(file).and_then(|(text, _)| text.get(at.0..at.1));
+        let part = |file: u32, at: (u32, u32)| {
+            files.get(file as usize).and_then(|(text, _)| text.get(at.0 as usize..at.1 as usize))
+        };
         let mut walk = Walk::from(text, layout.separator, layout.begin.0, layout.begin.1);
         let (mut row, mut number) = (Row::default(), 0);
         while walk.next(&mut row) {
@@ -57,16 +64,19 @@ pub(super) fn compare(readers: &mut [Reader]) {
             };
             let Some(bare) = value.map(trim).filter(|v| !v.is_empty() && !reader.out.is_loose(&row)) else { continue };
             let key = fingerprint(bare);
-            if twice.binary_search(&key).is_err() || address_fault(bare).is_some() {
+            let Ok(place) = twice.binary_search(&key) else { continue };
+            let Some(slot) = seen.get_mut(place).filter(|_| address_fault(bare).is_none()) else { continue };
+            let start = bare.as_ptr() as usize - text.as_ptr() as usize;
+            let first = *slot;
+            if first.line == 0 {
+                *slot = First {
+                    file: short(index),
+                    line: short(row.line),
+                    address: (short(start), short(start + bare.len())),
+                    row: (short(row.start), short(row.end)),
+                };
                 continue;
             }
-            let start = bare.as_ptr() as usize - text.as_ptr() as usize;
-            let here = (start, start + bare.len());
-            let Some(first) = seen.get(&key) else {
-                let first = First { file: index, line: row.line, address: here, row: (row.start, row.end) };
-                seen.insert(key, first);
-                continue;
-            };
             if !part(first.file, first.address).is_some_and(|other| other.eq_ignore_ascii_case(bare)) {
                 continue;
             }
@@ -74,8 +84,8 @@ pub(super) fn compare(readers: &mut [Reader]) {
             let who = Who::Row(number, reader.out.shows(layout.address, bare).then_some(bare));
             let (line, at) = (first.line, At::Cell(&row, layout.address, who));
             let whole = part(first.file, first.row) == text.get(row.start..row.end);
-            if first.file != index {
-                let other = files.get(first.file).map_or("", |(_, name)| name);
+            if first.file != short(index) {
+                let other = files.get(first.file as usize).map_or("", |(_, name)| name);
                 let text = format!("{shown} stands already in {other}, line {line}");
                 reader.out.find(rules::OTHER_FILE, at, |_| text);
             } else if whole {
