@@ -28,7 +28,10 @@ fn run(folder: &tempfile::TempDir, text: &str) -> Result<Dynamic, ScriptError> {
     );
     let answer = Host::new(session, Library::bundled_only()).run_text("test.rhai", &format!("{head}{text}"));
     let told = |note: &crate::run::narrate::Note| format!("{:?}", note.what);
-    assert!(!keeper.notes().iter().any(|n| told(n).contains("column")), "columns that were asked for are no warning");
+    assert!(
+        !keeper.notes().iter().any(|n| told(n).contains("is no column")),
+        "columns that were asked for are no warning"
+    );
     answer
 }
 

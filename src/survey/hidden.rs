@@ -74,6 +74,7 @@ pub const HIDDEN: &[Hidden] = &[
     hidden("zones[].sets[]", "records of names that no other record mentions", "no server hands a whole zone out"),
     hidden("faults*", "which rows will fail, and the service's text", "it has not happened yet"),
     hidden("mess.former_dns*", "X.500 names of a former life that nobody kept", "only old mail has them"),
+    hidden("mess.twice_listed*", "second addresses in the list", "the list is nobody's but the project's"),
     hidden("mess.unreadable*", "items that can't be copied", "it shows when they are copied"),
     hidden(
         "mess.filter",

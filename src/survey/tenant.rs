@@ -291,6 +291,13 @@ impl<'a> Cloud<'a> {
             in_cloud: in_cloud.collect(),
             filter: self.filter(people, remarks),
             earlier_batch: earlier.into_iter().collect(),
+            inside_zones: self
+                .kept
+                .rows("dns.zones")
+                .iter()
+                .filter(|zone| zone["inside"] == true)
+                .map(|zone| text(zone, "domain"))
+                .collect(),
             deleted_users: self.kept.rows("graph.deleted").iter().filter_map(|u| deleted(u, domains)).collect(),
             ..Untidy::default()
         };

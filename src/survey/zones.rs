@@ -55,6 +55,10 @@ pub(super) async fn ask(sources: &Sources<'_>, domain: &str) -> Result<Value> {
         true => asked.one(domain, RecordType::SOA).await?.and_then(|set| minimum(&set)),
         false => None,
     };
+    // A copy that the domain controller keeps for whoever is inside; where its name
+    // service can't be asked, nothing is known of one.
+    let controller = format!("{}:53", sources.profile.directory.host);
+    let inside = sources.services.dns.lookup(domain, RecordType::MX, Ask::Server(&controller)).await.is_ok();
     let mut known: BTreeSet<String> = BTreeSet::from([absolute(domain)]);
     let mut names: Vec<(String, Vec<RecordType>)> =
         NAMES.iter().map(|(label, kinds)| (absolute(&format!("{label}.{domain}")), kinds.to_vec())).collect();
@@ -72,7 +76,9 @@ pub(super) async fn ask(sources: &Sources<'_>, domain: &str) -> Result<Value> {
         .values()
         .map(|s| json!({"name": relative(&s.name), "type": s.kind.to_string(), "ttl": s.ttl, "values": s.values}))
         .collect();
-    Ok(json!({"domain": domain, "apex": apex, "minimum": minimum, "second_hand": asked.second_hand, "sets": sets}))
+    Ok(
+        json!({"domain": domain, "apex": apex, "minimum": minimum, "second_hand": asked.second_hand, "inside": inside, "sets": sets}),
+    )
 }
 
 /// The negative time to live in a zone's SOA (RFC 2308).

@@ -145,6 +145,8 @@ fn whole(names: &mut Names<'_>, file: &CompanyFile) -> CompanyFile {
             Some((name, value)) => format!("{name}={}", names.words.text(value)),
             None => names.words.text(&f),
         });
+        m.twice_listed = all(address, names, &m.twice_listed);
+        m.inside_zones = all(host, names, &m.inside_zones);
         m.earlier_batch = all(address, names, &m.earlier_batch);
         for user in &mut m.deleted_users {
             user.address = by(address, names, &user.address);
