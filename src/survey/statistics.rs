@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::directory::Somebody;
+use crate::migration::encoding::decode;
 use crate::wire::attributes::{Proxy, address_key, dn_key, split_dn};
 use crate::wire::company::{Permission, Right};
 use crate::wire::guid::Guid;
@@ -89,12 +90,16 @@ impl Statistics {
     /// # Errors
     /// All its faults; nothing of it counts then.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), Vec<Fault>> {
-        let text = decoded(bytes).ok_or_else(|| {
-            whole("the file is no text", "export it with `-Encoding UTF8`, or as it comes from Export-Csv")
-        })?;
+        let text = decode(bytes).text;
+        if text.contains('\0') {
+            return Err(whole(
+                "the file is no text",
+                "export it with `-Encoding UTF8`, or as it comes from Export-Csv",
+            ));
+        }
         // Export-Csv writes the type of its objects first.
         let typed = text.starts_with("#TYPE");
-        let body = if typed { text.split_once('\n').map_or("", |(_, rest)| rest) } else { text.as_str() };
+        let body = if typed { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
         let header = body.lines().next().unwrap_or_default();
         let separator = [b',', b';', b'\t']
             .into_iter()
@@ -353,25 +358,6 @@ fn size(text: &str) -> Option<i64> {
         number.replace(',', ".").parse().ok().filter(|n: &f64| n.is_finite() && (0.0..1e9).contains(n))?;
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
     Some((amount * factor as f64) as i64)
-}
-
-/// UTF-8, UTF-16 with its mark, or the western code page that Export-Csv once had.
-fn decoded(bytes: &[u8]) -> Option<String> {
-    let wide = |rest: &[u8], of: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks(2).filter_map(|c| Some(of([*c.first()?, *c.get(1)?]))).collect();
-        String::from_utf16(&units).ok()
-    };
-    let text = match bytes {
-        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes)?,
-        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes)?,
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok()?,
-        _ => match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            // Windows-1252 has Latin-1 where names have their letters.
-            Err(_) => bytes.iter().map(|b| char::from(*b)).collect(),
-        },
-    };
-    (!text.contains('\0')).then_some(text)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! guess: who is not in the file has no size.
 
 use super::expect;
+use crate::migration::encoding;
 
 /// What people are recognised by in the file, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ const PHONE: &[&str] = &["phone", "phones", "mobile", "activesync", "hasactivesy
 /// No header that says whose sizes these are, or a value that is no size: in
 /// words, with lines.
 pub fn read(bytes: &[u8]) -> Result<Statistics, String> {
-    let text = text_of(bytes);
+    let text = encoding::decode(bytes).text;
     // `Export-Csv` puts the type above the header.
     let skipped = text.lines().take_while(|l| l.starts_with("#TYPE") || l.trim().is_empty()).count();
     let body: String = text.lines().skip(skipped).collect::<Vec<_>>().join("\n");
@@ -139,24 +140,6 @@ fn folded(header: &str) -> (String, String) {
         }
     }
     (bare, "B".to_owned())
-}
-
-fn text_of(bytes: &[u8]) -> String {
-    let wide = |bytes: &[u8], of: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes
-            .chunks_exact(2)
-            .map(|p| of([p.first().copied().unwrap_or(0), p.get(1).copied().unwrap_or(0)]))
-            .collect();
-        String::from_utf16_lossy(&units)
-    };
-    match bytes {
-        [0xFF, 0xFE, rest @ ..] => wide(rest, u16::from_le_bytes),
-        [0xFE, 0xFF, rest @ ..] => wide(rest, u16::from_be_bytes),
-        [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
-        // Export-Csv of Windows PowerShell writes ASCII, Excel a code page: names
-        // may suffer, sizes don't.
-        _ => String::from_utf8_lossy(bytes).into_owned(),
-    }
 }
 
 #[cfg(test)]
