@@ -35,6 +35,8 @@ pub(super) struct Index<'a> {
     /// in the list, and whether the row is the owner.
     left_out: BTreeMap<String, Vec<(String, bool)>>,
     batches: BTreeMap<String, &'a str>,
+    /// Addresses of the list.
+    listed: BTreeSet<String>,
 }
 
 /// One row's verdict.
@@ -63,6 +65,7 @@ impl<'a> Index<'a> {
             empty_containers: empty_containers(situation, &new),
             left_out: left_out(situation),
             batches: situation.batches.iter().map(|(a, b)| (address_key(a), b.as_str())).collect(),
+            listed: situation.list.addresses().iter().map(|a| address_key(a)).collect(),
             new,
             situation,
         }
@@ -226,7 +229,10 @@ impl Row<'_> {
             self.say(SYSTEM, "it is a system mailbox");
         }
         if address_key(&person.address) != key {
-            self.say(NOT_PRIMARY, format!("the primary address of the mailbox is {}", person.address));
+            let primary = &person.address;
+            let too =
+                if self.index.listed.contains(&address_key(primary)) { ", which stands in the list, too" } else { "" };
+            self.say(NOT_PRIMARY, format!("the primary address of the mailbox is {primary}{too}"));
         }
         if person.hidden {
             self.say(HIDDEN, "the mailbox is hidden from address lists, where the service looks for it");

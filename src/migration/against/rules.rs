@@ -76,7 +76,7 @@ pub const LIST_RULES: &[ListRule] = &[
         [
             "the address is the primary one",
             "the list was made from user names or from an old address book",
-            "write the primary SMTP address into the list",
+            "write the primary SMTP address into the list, or take the row out if the list has it already",
             "Microsoft, CSV files for mailbox migration",
             "the list has a.lee@contoso.test, the primary address is ann@contoso.test",
         ],
