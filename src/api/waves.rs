@@ -238,12 +238,9 @@ fn groups(list: &Mailboxes, options: &Options, members: &mut [Member]) -> Result
             }
             names.push(date.clone());
         }
-        let mut missing: BTreeMap<&str, &str> = BTreeMap::new();
         let there: std::collections::HashSet<String> = list.iter().map(|row| fold(&value(&row))).collect();
-        for whom in dates.values().flat_map(Whom::names).filter(|name| !there.contains(&fold(name))) {
-            missing.insert(whom, "");
-        }
-        if let Some((name, _)) = missing.first_key_value() {
+        let missing = dates.values().flat_map(Whom::names).filter(|name| !there.contains(&fold(name)));
+        if let Some(name) = missing.min() {
             let of = column.as_deref().unwrap_or("the list");
             return Err(Failure::new(base::Kind::Usage, format!("`{name}` of the schedule is not in {of}"))
                 .hint("a slip would leave these people to the end; take it out if nobody is meant"));

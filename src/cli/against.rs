@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use super::args::{FaultLevel, World};
 use super::environment::{self, Opening};
 use super::{Context, companies, rehearse, run, runtime};
-use crate::base::{Failure, Kind as Failed, Result};
+use crate::base::Result;
 use crate::lab::file::CompanyFile;
 use crate::migration::against::{self, Aside};
 use crate::migration::encoding::Text;
@@ -130,11 +130,7 @@ pub(crate) fn judge(
     whose: Whose<'_>,
     sizes: &BTreeMap<String, u64>,
 ) -> Result<Judged> {
-    let here = std::env::current_dir().map_err(|e| {
-        Failure::new(Failed::Local, "the current folder can't be used")
-            .detail(e.to_string())
-            .hint("go to another folder")
-    })?;
+    let here = super::here()?;
     match whose {
         Whose::Profile(path) => {
             let profile = environment::profile(path)?;
@@ -163,11 +159,7 @@ fn in_a_lab(
     if let Some(file) = &file {
         verify(&mut draft.world, file);
     }
-    let home = tempfile::tempdir().map_err(|e| {
-        Failure::new(Failed::Local, "no temporary folder can be made")
-            .detail(e.to_string())
-            .hint("set TMPDIR to a folder that may be written")
-    })?;
+    let home = super::temporary()?;
     let runtime = runtime(None)?;
     let lab = runtime.block_on(rehearse::start_lab(draft, home.path()))?;
     let project = match environment::project(here)? {
@@ -340,6 +332,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Kind as Failed;
     use crate::ui::{ColourChoice, Ui};
 
     fn context() -> Context {

@@ -2,16 +2,14 @@
 
 use super::args::Check;
 use super::{Context, lists};
-use crate::base::{Failure, Kind, Result};
+use crate::base::Result;
 use crate::check::{Severity, text};
 use crate::host::Library;
 use crate::host::frames::{plain_problem, within};
 
 /// Exit code 3 if there is an error.
 pub(crate) fn check(context: &Context, args: &Check) -> Result<u8> {
-    let here = std::env::current_dir().map_err(|e| {
-        Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
-    })?;
+    let here = super::here()?;
     let script = lists::script(&here, &args.script)?;
     let library = Library::new(vec![here.join("lib")]);
     let problems = text(&script.name, &script.text, &library);

@@ -84,17 +84,19 @@ pub(crate) async fn clients(path: &Path, tap: Option<Arc<dyn Tap>>) -> Result<Cl
     let profile = profile(path)?;
     let secrets = Secrets::for_reading(&profile, path.parent().unwrap_or(Path::new(".")))?;
     let dialer = Dialer::new(&profile, secrets.ca.as_deref())?;
-    let clock = match &profile.lab {
-        Some(lab) => {
-            let control = Arc::new(LabClock::new(&dialer, &lab.control)?);
-            Clock::driven(control.clone(), control.now().await?)
-        }
-        None => Clock::system(),
-    };
+    let (clock, _) = clock(&profile, &dialer).await?;
     let text = profile.print().map_err(|e| Failure::internal(format!("the profile has no TOML form: {e}")))?;
     let digest = Sha256::digest(format!("{}\n{text}", whose(&profile, secrets.ca.as_deref())).as_bytes());
     let services = Services::new(&profile, secrets, clock.clone(), tap)?;
     Ok(Clients { profile, services, clock, of: hex(&digest) })
+}
+
+/// The time by which a profile lives: the lab's, with its control address, or the
+/// system's.
+async fn clock(profile: &Profile, dialer: &Dialer) -> Result<(Clock, Option<Arc<LabClock>>)> {
+    let Some(lab) = &profile.lab else { return Ok((Clock::system(), None)) };
+    let control = Arc::new(LabClock::new(dialer, &lab.control)?);
+    Ok((Clock::driven(control.clone(), control.now().await?), Some(control)))
 }
 
 /// Opens a session that may write: it holds the project's journal.
@@ -116,14 +118,7 @@ async fn opened(
     let folder = opening.profile.parent().unwrap_or(Path::new("."));
     let secrets = Secrets::read(&profile, folder)?;
     let dialer = Dialer::new(&profile, secrets.ca.as_deref())?;
-    let control = match &profile.lab {
-        Some(lab) => Some(Arc::new(LabClock::new(&dialer, &lab.control)?)),
-        None => None,
-    };
-    let clock = match &control {
-        Some(control) => Clock::driven(control.clone(), control.now().await?),
-        None => Clock::system(),
-    };
+    let (clock, control) = clock(&profile, &dialer).await?;
     let source_password = secrets.source.clone();
     let authority = secrets.ca.clone();
     let services = Services::new(&profile, secrets, clock.clone(), opening.tap)?;

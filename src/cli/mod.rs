@@ -80,6 +80,22 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+/// The folder in which the command runs.
+fn here() -> Result<std::path::PathBuf> {
+    std::env::current_dir().map_err(|e| {
+        Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
+    })
+}
+
+/// A folder that goes when the command ends.
+fn temporary() -> Result<tempfile::TempDir> {
+    tempfile::tempdir().map_err(|e| {
+        Failure::new(Kind::Local, "no temporary folder can be made")
+            .detail(e.to_string())
+            .hint("set TMPDIR to a folder that may be written")
+    })
+}
+
 /// The exit code of a failure.
 pub(crate) fn code_of(kind: Kind) -> u8 {
     match kind {

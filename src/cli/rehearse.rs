@@ -32,9 +32,7 @@ pub(crate) fn rehearse(context: &Context, args: &Rehearse) -> Result<u8> {
 /// Runs the rehearsal: its exit code, and its story if it came to one.
 pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Option<Story>)> {
     let began = Instant::now();
-    let here = std::env::current_dir().map_err(|e| {
-        Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
-    })?;
+    let here = super::here()?;
     // Everything that can be wrong with the call is found before anything runs.
     if args.force.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
         return Err(Failure::new(Kind::Usage, "--force needs a reason and got an empty one")
@@ -62,11 +60,7 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
     };
 
     let runtime = runtime(args.threads)?;
-    let home = tempfile::tempdir().map_err(|e| {
-        Failure::new(Kind::Local, "no temporary folder can be made")
-            .detail(e.to_string())
-            .hint("set TMPDIR to a folder that may be written")
-    })?;
+    let home = super::temporary()?;
     let draft = companies::draft(&args.world, file.as_ref(), list.as_ref())?;
     let lab = runtime.block_on(start_lab(draft, home.path()))?;
     let project = match project {

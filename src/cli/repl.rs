@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::Repl;
 use super::environment::{self, Both, Opening};
 use super::{Context, companies, rehearse, run, runtime};
-use crate::base::{Failure, Kind, Result};
+use crate::base::Result;
 use crate::host::Library;
 use crate::repl::{self, Input, Options};
 use crate::run::approvals::Beforehand;
@@ -29,16 +29,10 @@ impl Write for Through {
 
 /// Opens the prompt; exit code 1 if an input of a pipe failed.
 pub(crate) fn repl(context: &Context, args: &Repl) -> Result<u8> {
-    let here = std::env::current_dir().map_err(|e| {
-        Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
-    })?;
+    let here = super::here()?;
     let file = companies::named(context, &args.world)?;
     let runtime = runtime(None)?;
-    let home = tempfile::tempdir().map_err(|e| {
-        Failure::new(Kind::Local, "no temporary folder can be made")
-            .detail(e.to_string())
-            .hint("set TMPDIR to a folder that may be written")
-    })?;
+    let home = super::temporary()?;
     let terminal = std::io::stdin().is_terminal();
     let (lab, profile_path): (_, PathBuf) = match &args.profile {
         Some(path) => (None, path.clone()),

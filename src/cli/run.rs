@@ -18,9 +18,7 @@ use crate::wire::profile::{Behind, Profile};
 
 /// Runs the script; exit code 6 if rows were left whole.
 pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
-    let here = std::env::current_dir().map_err(|e| {
-        Failure::new(Kind::Local, "the current folder can't be used").detail(e.to_string()).hint("go to another folder")
-    })?;
+    let here = super::here()?;
     let profile = environment::profile(&args.profile)?;
     let script = lists::script(&here, &args.script)?;
     if args.yes && profile.kind != Behind::Lab {

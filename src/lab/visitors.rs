@@ -9,7 +9,7 @@ use super::delivery::{self, End, From, Letter};
 use super::mail::{self, Sender, Side};
 use super::post::{self, Landing};
 use super::{World, index};
-use crate::wire::attributes::{Entry, domain_of, primary_smtp};
+use crate::wire::attributes::{domain_of, primary_smtp};
 
 /// Bytes of a message with plans in it.
 const LARGE: u64 = 24 << 20;
@@ -80,11 +80,9 @@ fn send(world: &mut World, place: usize, sender: &str, to: &str, entry: Side, by
 /// Primary addresses of groups and folders on premises, and whether a message to
 /// one has many ways to go: the directory says it, whoever made the company.
 pub fn groups_and_folders(world: &World) -> Vec<(String, bool)> {
-    let class =
-        |entry: &Entry, name: &str| entry.values("objectClass").iter().any(|c| c.eq_ignore_ascii_case(name.as_bytes()));
     let found = world.directory.values().map(|o| &o.entry).filter_map(|entry| {
-        let by_query = class(entry, "msExchDynamicDistributionList");
-        if !by_query && !class(entry, "group") && !class(entry, "publicFolder") {
+        let by_query = entry.is_a("msExchDynamicDistributionList");
+        if !by_query && !entry.is_a("group") && !entry.is_a("publicFolder") {
             return None;
         }
         let address = primary_smtp(&entry.texts("proxyAddresses"))?;

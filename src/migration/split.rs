@@ -4,13 +4,12 @@
 //! Rows keep their order as far as that allows. A group larger than a file is
 //! named, never torn apart. Who works together is told from outside.
 
-use std::collections::{BTreeMap, HashMap};
-
 use super::encoding::decode;
 use super::findings::Findings;
 use super::layout::lay_out;
 use super::read::Reading;
 use super::scan::{Row, Walk};
+use super::waves::graph::{Graph, bonds};
 use crate::wire::attributes::address_key;
 
 /// Why a list can't be cut.
@@ -46,7 +45,7 @@ pub fn split(text: &str, how: &Reading, most: usize, together: &[(String, String
             keys.push(row.cells.get(layout.address).map(|c| address_key(&c.value(text))).unwrap_or_default());
         }
     }
-    let groups = groups(rows.len(), &keys, together);
+    let groups = Graph::new(rows.len(), &bonds(&keys, together)).parts();
     let most = most.max(1);
     let mut files: Vec<Vec<usize>> = Vec::new();
     // Files before this one are full.
@@ -76,40 +75,6 @@ pub fn split(text: &str, how: &Reading, most: usize, together: &[(String, String
         out
     };
     Ok(files.into_iter().map(write).collect())
-}
-
-/// Rows that stay together, in the order of their first.
-fn groups(rows: usize, keys: &[String], together: &[(String, String)]) -> Vec<Vec<usize>> {
-    let mut leader: Vec<usize> = (0..rows).collect();
-    let at: HashMap<&str, usize> = keys.iter().enumerate().map(|(at, key)| (key.as_str(), at)).collect();
-    for (one, other) in together {
-        let (one, other) = (address_key(one), address_key(other));
-        if let (Some(one), Some(other)) = (at.get(one.as_str()), at.get(other.as_str())) {
-            let (a, b) = (lead(&mut leader, *one), lead(&mut leader, *other));
-            if let Some(slot) = leader.get_mut(a.max(b)) {
-                *slot = a.min(b);
-            }
-        }
-    }
-    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for row in 0..rows {
-        let first = lead(&mut leader, row);
-        groups.entry(first).or_default().push(row);
-    }
-    groups.into_values().collect()
-}
-
-/// The first row of the group of a row; ways are shortened on the way.
-fn lead(leader: &mut [usize], row: usize) -> usize {
-    let mut at = row;
-    while let Some(next) = leader.get(at).copied().filter(|next| *next != at) {
-        let beyond = leader.get(next).copied().unwrap_or(next);
-        if let Some(slot) = leader.get_mut(at) {
-            *slot = beyond;
-        }
-        at = next;
-    }
-    at
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
             );
         }
     }
-    for (domain, message, hint) in
+    for inside::Misled { domain, message, hint } in
         inside::misled(session, &session.project().domains, &session.profile().cloud.autodiscover).await?
     {
         report.warning(&domain, message, &hint);

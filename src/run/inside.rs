@@ -49,9 +49,15 @@ pub enum View {
     Own(Vec<Differs>),
 }
 
-/// Name of the domain controller's name service, `host:53`.
-fn place(session: &Session) -> String {
-    format!("{}:53", session.profile().directory.host)
+/// A domain whose copy inside leads Outlook elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misled {
+    /// The domain.
+    pub domain: String,
+    /// What is so.
+    pub message: String,
+    /// What to do by hand.
+    pub hint: String,
 }
 
 /// What the domain controller serves of a domain, beside what the zone itself says:
@@ -61,7 +67,7 @@ fn place(session: &Session) -> String {
 /// The zone itself can't be read, or the run was cancelled.
 pub async fn view(session: &Session, domain: &str) -> Result<View> {
     let dns = &session.services().dns;
-    let place = place(session);
+    let place = format!("{}:53", session.profile().directory.host);
     let autodiscover = format!("autodiscover.{domain}");
     let mut differences = Vec::new();
     for (name, kind) in [(domain, RecordType::MX), (&autodiscover, RecordType::CNAME)] {
@@ -80,12 +86,11 @@ pub async fn view(session: &Session, domain: &str) -> Result<View> {
     Ok(View::Own(differences))
 }
 
-/// Domains whose copy inside leads Outlook elsewhere than `host`, with the words
-/// for a finding and what to do by hand.
+/// Domains whose copy inside leads Outlook elsewhere than `host`.
 ///
 /// # Errors
 /// As [`view`].
-pub async fn misled(session: &Session, domains: &[String], host: &str) -> Result<Vec<(String, String, String)>> {
+pub async fn misled(session: &Session, domains: &[String], host: &str) -> Result<Vec<Misled>> {
     let mut misled = Vec::new();
     let server = &session.profile().directory.host;
     for domain in domains {
@@ -101,13 +106,13 @@ pub async fn misled(session: &Session, domains: &[String], host: &str) -> Result
                     continue;
                 };
                 let leads = found.inside.first().map_or("nowhere".to_owned(), |v| format!("to {}", relative(v)));
-                misled.push((
-                    domain.clone(),
-                    format!("inside, {server} still leads {name} {leads}: its copy of the zone does not hear of changes"),
-                    format!(
+                misled.push(Misled {
+                    domain: domain.clone(),
+                    message: format!("inside, {server} still leads {name} {leads}: its copy of the zone does not hear of changes"),
+                    hint: format!(
                         "change the copy by hand: dnscmd {server} /recorddelete {domain} autodiscover CNAME /f, then dnscmd {server} /recordadd {domain} autodiscover CNAME {host}."
                     ),
-                ));
+                });
             }
         }
     }

@@ -19,22 +19,19 @@ use super::recipients;
 use super::report::plural;
 use super::session::Session;
 use crate::base::{Kind, Result};
+use crate::migration::waves;
 use crate::wire::attributes::{Entry, address_key};
 use crate::wire::invoke::{Param, get, text_of};
 
-/// msExchRecipientTypeDetails, before and after a conversion, what Exchange Online
-/// calls it, and the word of `Set-Mailbox -Type`.
-const KINDS: &[(i64, i64, &str, &str)] = &[
-    (4, 34_359_738_368, "SharedMailbox", "Shared"),
-    (16, 8_589_934_592, "RoomMailbox", "Room"),
-    (32, 17_179_869_184, "EquipmentMailbox", "Equipment"),
-];
-
-/// What kind of mailbox an object on premises is or was; none for a person.
+/// What Exchange Online calls the kind of mailbox that an object on premises is or
+/// was, and the word of `Set-Mailbox -Type`; none for a person.
 fn kind_of(entry: &Entry) -> Option<(&'static str, &'static str)> {
-    let details = entry.number("msExchRecipientTypeDetails")?;
-    let found = KINDS.iter().find(|(before, after, ..)| details == *before || details == *after);
-    found.map(|(_, _, kind, word)| (*kind, *word))
+    match waves::Kind::of_number(entry.number("msExchRecipientTypeDetails"))? {
+        waves::Kind::Person => None,
+        waves::Kind::Shared => Some(("SharedMailbox", "Shared")),
+        waves::Kind::Room => Some(("RoomMailbox", "Room")),
+        waves::Kind::Equipment => Some(("EquipmentMailbox", "Equipment")),
+    }
 }
 
 /// What a cloud mailbox has to get so that it is what it was.

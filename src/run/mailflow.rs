@@ -455,7 +455,7 @@ pub async fn set_autodiscover(session: &Arc<Session>, domains: &[String], force:
             .await?;
         }
     }
-    for (domain, message, hint) in inside::misled(session, domains, name).await? {
+    for inside::Misled { domain, message, hint } in inside::misled(session, domains, name).await? {
         session.note(What::Finding { severity: "warning".into(), target: domain, message, hint });
     }
     step.end(match changed {

@@ -96,11 +96,8 @@ pub async fn to_judge(session: &Session) -> Result<Vec<Entry>> {
 }
 
 async fn all_with(session: &Session, attributes: &[&str]) -> Result<Vec<Entry>> {
-    let directory = &session.services().directory;
-    let base = directory.base().await?;
     // Contacts and groups, too: one of them may hold a person's address.
-    let filter = "(proxyAddresses=*)";
-    let found = directory.search(&base, Scope::Subtree, filter, attributes).await?;
+    let found = search(session, "(proxyAddresses=*)", attributes).await?;
     remember_kinds(session, &found);
     Ok(found)
 }
@@ -125,9 +122,14 @@ fn remember_kinds(session: &Session, everybody: &[Entry]) {
 /// # Errors
 /// Those of the directory.
 pub async fn with_mailbox(session: &Session) -> Result<Vec<Entry>> {
+    search(session, "(&(proxyAddresses=*)(homeMDB=*))", LISTED).await
+}
+
+/// One paged read of the whole domain.
+async fn search(session: &Session, filter: &str, attributes: &[&str]) -> Result<Vec<Entry>> {
     let directory = &session.services().directory;
     let base = directory.base().await?;
-    directory.search(&base, Scope::Subtree, "(&(proxyAddresses=*)(homeMDB=*))", LISTED).await
+    directory.search(&base, Scope::Subtree, filter, attributes).await
 }
 
 /// The directory objects of some people, by primary address in lower case.
@@ -253,22 +255,34 @@ const USER: &str = "id,userPrincipalName,displayName,mail,proxyAddresses,usageLo
 /// # Errors
 /// Those of Graph and Exchange.
 pub async fn cloud(session: &Session) -> Result<Cloud> {
-    let services = session.services();
-    let wanted = &["ExternalDirectoryObjectId", "RecipientTypeDetails"];
-    let recipients = services.exchange.invoke_for("Get-Recipient", unlimited(None), wanted);
     let mut cloud = Cloud::default();
-    let users = each_user(session, USER, |person| cloud.add(person));
-    let ((), recipients) = session.clock().both(users, recipients).await?;
-    let mut types: BTreeMap<String, String> = BTreeMap::new();
-    for row in &recipients.rows {
-        let id = text_of(get(row, "ExternalDirectoryObjectId"));
-        types.insert(id, text_of(get(row, "RecipientTypeDetails")));
-    }
+    let mut rows = both_sides(session, USER, &[], |person| cloud.add(person)).await?;
     for person in &mut cloud.people {
-        person.facts.recipient_type = types.remove(&person.facts.id).unwrap_or_default();
+        (person.facts.recipient_type, person.facts.guid) = rows.remove(&person.facts.id).unwrap_or_default();
     }
     remember_ids(session, cloud.people.iter().map(|p| &p.facts));
     Ok(cloud)
+}
+
+/// Each user of the tenant, and beside it what Exchange calls the recipients, by
+/// object id: their kind, and the Exchange GUID where `more` properties name it.
+///
+/// # Errors
+/// Those of Graph and Exchange.
+pub(super) async fn both_sides(
+    session: &Session,
+    select: &str,
+    more: &[&str],
+    each: impl FnMut(CloudUser),
+) -> Result<BTreeMap<String, (String, Option<Guid>)>> {
+    let wanted = [&["ExternalDirectoryObjectId", "RecipientTypeDetails"], more].concat();
+    let recipients = session.services().exchange.invoke_for("Get-Recipient", unlimited(None), &wanted);
+    let ((), recipients) = session.clock().both(each_user(session, select, each), recipients).await?;
+    let told = recipients.rows.iter().map(|row| {
+        let guid = Guid::parse(&text_of(get(row, "ExchangeGuid"))).filter(|g| *g != Guid::NIL);
+        (text_of(get(row, "ExternalDirectoryObjectId")), (text_of(get(row, "RecipientTypeDetails")), guid))
+    });
+    Ok(told.collect())
 }
 
 /// Each user of the tenant with the selected properties, in one paged read.
@@ -276,7 +290,7 @@ pub async fn cloud(session: &Session) -> Result<Cloud> {
 ///
 /// # Errors
 /// Those of Graph.
-pub(super) async fn each_user(session: &Session, select: &str, mut each: impl FnMut(CloudUser)) -> Result<()> {
+async fn each_user(session: &Session, select: &str, mut each: impl FnMut(CloudUser)) -> Result<()> {
     let path = format!("/users?$select={select}&$top={}", plant::page(999));
     session.services().graph.get_each(&path, |user| each(person_of(&user))).await
 }

@@ -19,7 +19,6 @@ use crate::migration::against::{InCloud, OnPremises, Situation, Tenant};
 use crate::migration::kind::Kind;
 use crate::migration::list::Mailboxes;
 use crate::wire::attributes::address_key;
-use crate::wire::guid::Guid;
 use crate::wire::invoke::{get, text_of};
 
 /// The facts of a moment.
@@ -83,20 +82,9 @@ async fn on_premises(session: &Session, kind: Kind) -> Result<Vec<OnPremises>> {
 
 /// Everybody of the tenant with what Exchange makes of them.
 async fn in_cloud(session: &Session, kind: Kind) -> Result<Vec<InCloud>> {
-    let mut wanted = vec!["ExternalDirectoryObjectId", "RecipientTypeDetails"];
-    if kind == Kind::RemoteMove {
-        wanted.push("ExchangeGuid");
-    }
-    let recipients = session.services().exchange.invoke_for("Get-Recipient", unlimited(None), &wanted);
+    let more: &[&str] = if kind == Kind::RemoteMove { &["ExchangeGuid"] } else { &[] };
     let mut people: Vec<InCloud> = Vec::new();
-    let users = recipients::each_user(session, NAMED, |person| people.push(person.facts));
-    let ((), recipients) = session.clock().both(users, recipients).await?;
-    let of_id = |row: &Value| text_of(get(row, "ExternalDirectoryObjectId"));
-    let mut rows: BTreeMap<String, (String, Option<Guid>)> = BTreeMap::new();
-    for row in &recipients.rows {
-        let guid = Guid::parse(&text_of(get(row, "ExchangeGuid"))).filter(|g| *g != Guid::NIL);
-        rows.insert(of_id(row), (text_of(get(row, "RecipientTypeDetails")), guid));
-    }
+    let mut rows = recipients::both_sides(session, NAMED, more, |person| people.push(person.facts)).await?;
     for person in &mut people {
         (person.recipient_type, person.guid) = rows.remove(&person.id).unwrap_or_default();
     }

@@ -165,6 +165,11 @@ impl Entry {
         }
     }
 
+    /// Whether the object is of a class.
+    pub fn is_a(&self, class: &str) -> bool {
+        self.values("objectClass").iter().any(|c| c.eq_ignore_ascii_case(class.as_bytes()))
+    }
+
     /// Raw values; empty if absent.
     pub fn values(&self, name: &str) -> &[Vec<u8>] {
         self.place(name).ok().and_then(|at| self.attributes.get(at)).map_or(&[], |(_, v)| v.as_slice())

@@ -29,9 +29,8 @@ fn listed(world: &World, group: &Entry) -> Vec<String> {
 fn everybody(world: &World, group: &Entry) -> Vec<String> {
     let filter = group.text("msExchDynamicDLFilter").unwrap_or_default().to_lowercase();
     let asked = |entry: &Entry| {
-        let class = |name: &[u8]| entry.values("objectClass").iter().any(|c| c.eq_ignore_ascii_case(name));
         let system = entry.text("mailNickname").is_none_or(|a| a.starts_with("SystemMailbox{"));
-        class(b"user") && !system && (!filter.contains("homemdb") || entry.has("homeMDB"))
+        entry.is_a("user") && !system && (!filter.contains("homemdb") || entry.has("homeMDB"))
     };
     let objects = world.directory.values().map(|o| &o.entry).filter(|e| asked(e));
     objects.filter_map(|e| primary_smtp(&e.texts("proxyAddresses"))).collect()

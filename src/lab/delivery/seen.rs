@@ -59,13 +59,9 @@ fn bare(text: &str) -> String {
     text.split_once(':').map_or(text, |(_, rest)| rest).to_owned()
 }
 
-fn class(entry: &Entry, name: &str) -> bool {
-    entry.values("objectClass").iter().any(|c| c.eq_ignore_ascii_case(name.as_bytes()))
-}
-
 /// A group whose members are found by a query, on premises only.
 pub(super) fn dynamic(entry: &Entry) -> bool {
-    class(entry, "msExchDynamicDistributionList")
+    entry.is_a("msExchDynamicDistributionList")
 }
 
 /// The state of an address on premises, its object and its target.
@@ -83,8 +79,8 @@ fn old_state<'a>(world: &'a World, address: &str) -> (Old, Option<&'a str>, Stri
 fn state_of(entry: &Entry) -> (Old, String) {
     let target = entry.text("targetAddress").map(|t| bare(&t));
     let state = match (entry.has("homeMDB"), &target) {
-        _ if class(entry, "group") || dynamic(entry) => Old::OG,
-        _ if class(entry, "publicFolder") => Old::OP,
+        _ if entry.is_a("group") || dynamic(entry) => Old::OG,
+        _ if entry.is_a("publicFolder") => Old::OP,
         (true, None) => Old::O1,
         (true, Some(_)) => Old::O2,
         (false, Some(_)) => Old::O3,
@@ -117,14 +113,14 @@ pub(super) fn is_in_cloud(world: &World, address: &str) -> bool {
 fn virtual_state(world: &World, object: &AdObject) -> (Cloud, Option<Guid>, String) {
     let entry = &object.entry;
     let none = (Cloud::C0, None, String::new());
-    if !entry.has("mailNickname") || dynamic(entry) || class(entry, "publicFolder") {
+    if !entry.has("mailNickname") || dynamic(entry) || entry.is_a("publicFolder") {
         return none;
     }
-    if class(entry, "group") {
+    if entry.is_a("group") {
         return (Cloud::CG, None, String::new());
     }
     match entry.text("targetAddress").map(|t| bare(&t)) {
-        Some(target) if class(entry, "contact") => (mail_user(world, &target), None, target),
+        Some(target) if entry.is_a("contact") => (mail_user(world, &target), None, target),
         _ => none,
     }
 }
@@ -266,7 +262,7 @@ impl<'a> Seen<'a> {
 
     /// A contact.
     pub fn is_contact(&self) -> bool {
-        self.entry().is_some_and(|e| class(e, "contact"))
+        self.entry().is_some_and(|e| e.is_a("contact"))
     }
 
     /// A group that is a query.

@@ -16,6 +16,17 @@ const fn mess(
     Mess { name, about, wire, script, becomes: Becomes::Moved, lay: Lay::Person(lay) }
 }
 
+/// As [`mess`], where the lab writes the list itself.
+const fn listed(
+    name: &'static str,
+    about: &'static str,
+    wire: &'static str,
+    script: &'static str,
+    lay: fn(&mut World, &Person),
+) -> Mess {
+    Mess { lay: Lay::Listed(lay), ..mess(name, about, wire, script, lay) }
+}
+
 /// The records.
 pub(super) const MESSES: &[Mess] = &[
     mess(
@@ -43,16 +54,13 @@ pub(super) const MESSES: &[Mess] = &[
             w.company.beforehand.insert(p.address.to_lowercase(), Beforehand::Mailbox);
         },
     ),
-    Mess {
-        lay: Lay::Listed(twice_listed),
-        ..mess(
-            "twice-listed",
-            "two lists were put together, and the person is in both: once by a second address",
-            "the list: a row whose address LDAP knows as a second one",
-            "`validate` sets the second row aside with the primary address; the person moves by the first",
-            twice_listed,
-        )
-    },
+    listed(
+        "twice-listed",
+        "two lists were put together, and the person is in both: once by a second address",
+        "the list: a row whose address LDAP knows as a second one",
+        "`validate` sets the second row aside with the primary address; the person moves by the first",
+        twice_listed,
+    ),
     mess(
         "soft-deleted",
         "a deleted cloud user of the same name lies in the recycle bin with its mailbox",
