@@ -39,8 +39,23 @@ CREATE TRIGGER event_remains BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'e
 pub struct SqliteJournal {
     owner: Owner,
     inner: Mutex<Inner>,
-    // Released by the operating system when the process dies.
-    _lock: File,
+    // Given back when the journal is closed, and by the operating system when the
+    // process dies.
+    _lock: Lock,
+}
+
+/// The project's lock while it is held.
+///
+/// Given back by name and not by closing the file alone: a child process that
+/// another thread is just starting has the open file, too, until it becomes its
+/// program, and would hold the lock for that moment.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is left, which the system does in any case.
+        let _ = self.0.unlock();
+    }
 }
 
 struct Inner {
@@ -81,7 +96,7 @@ impl SqliteJournal {
     }
 }
 
-fn take_lock(folder: &Path) -> Result<File> {
+fn take_lock(folder: &Path) -> Result<Lock> {
     let path = folder.join("lock");
     let mut file = OpenOptions::new()
         .create(true)
@@ -94,7 +109,7 @@ fn take_lock(folder: &Path) -> Result<File> {
         Ok(()) => {
             // Only for people who look; the lock itself is the system's.
             let _ = file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
-            Ok(file)
+            Ok(Lock(file))
         }
         Err(_) => {
             let holder = std::fs::read_to_string(&path).unwrap_or_default();
@@ -351,6 +366,16 @@ mod tests {
         let _first = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
         let second = SqliteJournal::open(folder.path(), owner()).map(|_| ());
         assert_eq!(second.expect_err("the lock is held").kind, base::Kind::Conflict);
+    }
+
+    #[test]
+    fn the_lock_goes_with_the_journal_whoever_still_has_its_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let first = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
+        // As a child process has it between its fork and its program.
+        let _inherited = first._lock.0.try_clone().expect("a file can be had twice");
+        drop(first);
+        SqliteJournal::open(folder.path(), owner()).expect("the first is closed");
     }
 
     #[test]
