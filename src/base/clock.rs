@@ -35,6 +35,7 @@ pub struct Clock(Arc<Source>);
 
 enum Source {
     System,
+    Foreseen(Mutex<Timestamp>),
     Driven { owner: Arc<dyn Advance>, state: Mutex<Driven> },
 }
 
@@ -58,10 +59,17 @@ impl Clock {
         Clock(Arc::new(Source::Driven { owner, state: Mutex::new(state) }))
     }
 
+    /// A clock that waits for nobody: whoever sleeps on it wakes at once, at the
+    /// later time. For a plan, which foresees when things would happen.
+    pub fn foreseen(from: Timestamp) -> Clock {
+        Clock(Arc::new(Source::Foreseen(Mutex::new(from))))
+    }
+
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
             Source::System => Timestamp::now(),
+            Source::Foreseen(now) => *lock(now),
             Source::Driven { state, .. } => lock(state).now,
         }
     }
@@ -88,6 +96,11 @@ impl Clock {
                     let step = left.min(SignedDuration::from_secs(60));
                     tokio::time::sleep(step.unsigned_abs()).await;
                 }
+            }
+            Source::Foreseen(now) => {
+                let mut now = lock(now);
+                *now = until.max(*now);
+                Ok(())
             }
             Source::Driven { state, .. } => {
                 let woken = {
@@ -319,6 +332,15 @@ mod tests {
     fn driven() -> (Clock, Arc<Recorder>) {
         let owner = Arc::new(Recorder(Mutex::new(Vec::new())));
         (Clock::driven(owner.clone(), at(0)), owner)
+    }
+
+    #[tokio::test]
+    async fn a_foreseen_clock_waits_for_nobody_and_never_goes_back() {
+        let clock = Clock::foreseen(at(10));
+        clock.sleep(SignedDuration::from_hours(72)).await.expect("nobody is asked");
+        assert_eq!(clock.now(), at(10 + 72 * 3600));
+        clock.sleep_until(at(5)).await.expect("nobody is asked");
+        assert_eq!(clock.now(), at(10 + 72 * 3600));
     }
 
     #[tokio::test]

@@ -206,6 +206,7 @@ fn opening<'a>(profile: &'a Path, project: Project, folder: &'a Path, runtime: &
         narrator: Arc::new(Silent),
         tap: None,
         handle: runtime.handle().clone(),
+        run: None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::run::approvals::Approver;
 use crate::run::journal::{Journal, Owner};
 use crate::run::narrate::{Narrator, Note};
 use crate::run::sqlite::{Looking, SqliteJournal};
-use crate::run::{Parts, Session};
+use crate::run::{Mode, Parts, Session};
 use crate::services::{Dialer, LabClock, Secrets, Services};
 use crate::wire::guid::hex;
 use crate::wire::log::Tap;
@@ -29,6 +29,8 @@ pub(crate) struct Opening<'a> {
     pub narrator: Arc<dyn Narrator>,
     pub tap: Option<Arc<dyn Tap>>,
     pub handle: Handle,
+    /// The run that goes on; `None`: a new one.
+    pub run: Option<String>,
 }
 
 /// A session, and the lab's control where one stands behind the profile.
@@ -125,7 +127,7 @@ async fn opened(
     let owner = Owner {
         project: opening.project.name.clone(),
         tenant: whose(&profile, authority.as_deref()),
-        run: run_id(Timestamp::now()),
+        run: opening.run.unwrap_or_else(|| run_id(Timestamp::now())),
     };
     let journal = journal(&opening.journal_folder.join(".stagepost"), owner)?;
     let session = Session::new(Parts {
@@ -140,6 +142,7 @@ async fn opened(
         journal,
         approver: opening.approver,
         handle: opening.handle,
+        mode: Mode::Open,
     });
     session.recall()?;
     Ok(Opened { session, control })

@@ -180,6 +180,7 @@ fn in_one_lab(ground: Ground, args: &super::args::Rehearse) -> Seen {
             narrator: Arc::new(Both(vec![keeper.clone(), context.ui.clone()])),
             tap: Some(colleague.clone()),
             handle: runtime.handle().clone(),
+            run: None,
         };
         let Opened { session, control } = runtime.block_on(environment::open(opening)).expect("a session opens");
         let (code, failure) = match drive::script(&context, &runtime, &session, Library::bundled_only(), &script) {

@@ -85,6 +85,7 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
         narrator: Arc::new(Both(vec![keeper.clone(), context.ui.clone()])),
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
+        run: None,
     }))?;
     let Opened { session, control } = opened;
     if let Some(reason) = &args.force {

@@ -69,6 +69,7 @@ pub(crate) fn repl(context: &Context, args: &Repl) -> Result<u8> {
         narrator: Arc::new(Both(vec![context.ui.clone()])),
         tap: None,
         handle: runtime.handle().clone(),
+        run: None,
     }))?;
     let session = opened.session;
     let options = Options {

@@ -13,6 +13,7 @@ use crate::migration::project::Project;
 use crate::report::wirelog::WireLog;
 use crate::run::approvals::Beforehand;
 use crate::run::narrate::What;
+use crate::run::process;
 use crate::wire::log::Tap;
 use crate::wire::profile::{Behind, Profile};
 
@@ -58,8 +59,10 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
         narrator: Arc::new(Both(vec![context.ui.clone()])),
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
+        run: None,
     }))?;
     let session = opened.session;
+    process::begin(&session, "run", &script.name, &[])?;
     session.note(What::Began { script: script.name.clone(), profile: profile.name.clone(), seed: None });
     let code = match drive::script(context, &runtime, &session, library, &script) {
         End::Left => {
@@ -70,6 +73,7 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
         End::Done => 6,
         End::Failed(error) => code_of(error.failure.kind),
     };
+    process::end(&session, code)?;
     session.note(What::Ended { ok: matches!(code, 0 | 6), code });
     if let Some(log) = &log {
         log.finish()?;

@@ -135,8 +135,11 @@ fn called(
     function: Function,
 ) -> Result<Dynamic, Box<EvalAltResult>> {
     let mut call = Call::new(session, context, name.to_owned(), declared, args);
-    let answer = function(&mut call);
     let at = call.at();
+    let around = session.place();
+    session.at(at.clone());
+    let answer = function(&mut call);
+    session.at(around);
     match (answer, call.take_raised()) {
         // An end of the run goes through, whatever the primitive made of it.
         (_, Some(raised)) if !ends_catchable(&raised) => Err(raised),

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 
 use super::approvals::Beforehand;
-use super::journal::{Event, Journal, Stored};
+use super::journal::{Event, Journal, Run, Stored};
 use super::narrate::Narrator;
-use super::session::{Parts, Session};
+use super::session::{Mode, Parts, Session};
 use crate::base::{Clock, Result, Secret};
 use crate::migration::project::{Project, template};
 use crate::services::{Secrets, Services};
@@ -62,6 +62,9 @@ impl Journal for MemoryJournal {
         kept.iter().for_each(each);
         Ok(())
     }
+    fn runs(&self) -> Result<Vec<Run>> {
+        Ok(Vec::new())
+    }
     fn run(&self) -> &str {
         "test"
     }
@@ -100,5 +103,6 @@ pub fn session(clock: Clock, narrator: Arc<dyn Narrator>, handle: Handle, journa
         journal,
         approver: Arc::new(Beforehand { approve: Vec::new(), deny: Vec::new(), person: None }),
         handle,
+        mode: Mode::Open,
     })
 }

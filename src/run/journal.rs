@@ -17,58 +17,53 @@ use crate::wire::guid::hex;
 /// Most intents of one commit: what a crash can leave in doubt at once.
 pub const GROUP: usize = 64;
 
-/// What kind of thing an event records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A run begins; the body pins script, library and inputs by hash.
-    Began,
-    /// An object's whole image before it is touched for the first time.
-    Baseline,
-    /// A change is about to go out, with its before-image.
-    Intent,
-    /// What became of it.
-    Outcome,
-    /// An approval and who gave it.
-    Approval,
-    /// A row is left where it is, and why.
-    Left,
-    /// A guard is passed by force, and why.
-    Forced,
-    /// The run ended.
-    Ended,
+/// One list: the kinds of events, their words in the table, and what each says.
+macro_rules! kinds {
+    ($($kind:ident $word:literal $what:literal;)*) => {
+        /// What kind of thing an event records.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Kind {
+            $(#[doc = $what] $kind,)*
+        }
+
+        impl Kind {
+            /// The word in the table.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => $word,)*
+                }
+            }
+
+            /// The kind of a word.
+            pub fn of_word(word: &str) -> Option<Kind> {
+                match word {
+                    $($word => Some(Kind::$kind),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-impl Kind {
-    /// The word in the table.
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Began => "began",
-            Kind::Baseline => "baseline",
-            Kind::Intent => "intent",
-            Kind::Outcome => "outcome",
-            Kind::Approval => "approval",
-            Kind::Left => "left",
-            Kind::Forced => "forced",
-            Kind::Ended => "ended",
-        }
-    }
-
-    /// The kind of a word.
-    pub fn of_word(word: &str) -> Option<Kind> {
-        [
-            Kind::Began,
-            Kind::Baseline,
-            Kind::Intent,
-            Kind::Outcome,
-            Kind::Approval,
-            Kind::Left,
-            Kind::Forced,
-            Kind::Ended,
-        ]
-        .into_iter()
-        .find(|k| k.word() == word)
-    }
+kinds! {
+    Began "began" "A run begins; the body says who, where and what, and pins script, library and inputs by hash.";
+    Resumed "resumed" "A run goes on in another process; the body says who, and which differences of its pins were accepted.";
+    Baseline "baseline" "An object's whole image before it is touched for the first time.";
+    Intent "intent" "A change is about to go out, with its before-image.";
+    Outcome "outcome" "What became of it.";
+    Consequence "consequence" "What a service did by itself because of a change of ours.";
+    Step "step" "A named step is done; the body keeps its value.";
+    Call "call" "What the world told a script, kept for when the script runs again.";
+    Wait "wait" "A wait began; the body says when it ends.";
+    Asked "asked" "An approval is asked for; the body says of what.";
+    Approval "approval" "An approval and who gave it.";
+    Resolved "resolved" "A person decided what became of a write in doubt.";
+    Cancelled "cancelled" "A person asked for the end of a run.";
+    Named "named" "A person typed the tenant's name before the first write to it.";
+    Left "left" "A row is left where it is, and why.";
+    Forced "forced" "A guard is passed by force, and why.";
+    Ended "ended" "A process ended its work on the run; the body says how.";
 }
 
 /// One event, before it is numbered and chained.
@@ -121,8 +116,69 @@ pub trait Journal: Send + Sync {
     /// The store cannot be read.
     fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()>;
 
+    /// Every run that the journal knows, of any tenant, in the order in which
+    /// they began.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn runs(&self) -> Result<Vec<Run>>;
+
     /// Id of the run that appends here.
     fn run(&self) -> &str;
+}
+
+/// A run as its events tell it; a projection, which can be made anew from them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// Its id: when it began.
+    pub id: String,
+    /// Name of the project.
+    pub project: String,
+    /// Tenant id.
+    pub tenant: String,
+    /// `run`, `rehearse`, `undo`, `repl`; empty of a journal that did not say so.
+    pub verb: String,
+    /// Name of the script, or what is undone.
+    pub script: String,
+    /// `running`, `ended`, `failed`, `left` (its process ended without a word)
+    /// is for the reader to tell: who holds the lock knows.
+    pub state: String,
+    /// Exit code of its last process, once that ended.
+    pub code: Option<u8>,
+    /// When its first event was written.
+    pub began: Timestamp,
+    /// When its last event was written.
+    pub last: Timestamp,
+    /// How many events it has.
+    pub events: u64,
+    /// How many intents.
+    pub intents: u64,
+}
+
+impl Run {
+    /// Takes an event of the run in, in the order in which it was written.
+    pub fn learn(&mut self, event: &Event) {
+        let text = |key: &str| event.body[key].as_str().unwrap_or_default().to_owned();
+        self.events += 1;
+        self.last = event.time;
+        match event.kind {
+            Kind::Began => {
+                self.verb = text("verb");
+                self.script = text("script");
+                self.state = "running".into();
+            }
+            Kind::Resumed => {
+                self.state = "running".into();
+                self.code = None;
+            }
+            Kind::Intent => self.intents += 1,
+            Kind::Ended => {
+                self.code = event.body["code"].as_u64().and_then(|c| u8::try_from(c).ok());
+                self.state = text("state");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Whose journal it is; part of every event's hash.

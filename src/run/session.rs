@@ -14,6 +14,7 @@ use super::approvals::Approver;
 use super::journal::{Event, Journal, Kind as EventKind};
 use super::narrate::{Narrator, Note, What};
 use super::past::Past;
+use super::plan::{Plan, Recorder};
 use crate::base::{Cancel, Clock, Result, Secret, Timestamp};
 use crate::migration::conversion::CloudMailbox;
 use crate::migration::project::Project;
@@ -35,10 +36,25 @@ pub struct Session {
     journal: Arc<dyn Journal>,
     approver: Arc<dyn Approver>,
     handle: Handle,
+    mode: Mode,
+    place: Mutex<Option<String>>,
     steps: AtomicU64,
     writing: tokio::sync::watch::Sender<usize>,
     force: OnceLock<String>,
     memory: Mutex<Memory>,
+}
+
+/// What becomes of a write at the gate.
+#[derive(Default)]
+pub enum Mode {
+    /// It is made.
+    #[default]
+    Open,
+    /// It is written down, and nothing is made. The session's clock is one that
+    /// doesn't wait ([`Clock::foreseen`]), and its journal one that keeps nothing.
+    Plan(Recorder),
+    /// It is made if the plan lists it.
+    Contract(Box<Plan>),
 }
 
 /// What a session remembers of its own run.
@@ -96,6 +112,8 @@ pub struct Parts {
     pub approver: Arc<dyn Approver>,
     /// The runtime that carries the I/O.
     pub handle: Handle,
+    /// What becomes of writes.
+    pub mode: Mode,
 }
 
 impl Session {
@@ -114,6 +132,8 @@ impl Session {
             journal: parts.journal,
             approver: parts.approver,
             handle: parts.handle,
+            mode: parts.mode,
+            place: Mutex::new(None),
             steps: AtomicU64::new(0),
             writing: tokio::sync::watch::Sender::new(0),
             force: OnceLock::new(),
@@ -159,6 +179,37 @@ impl Session {
     /// The runtime that carries the I/O.
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// What becomes of a write at the gate.
+    pub fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    /// Where what would be written is written down, if this run only plans.
+    pub fn planning(&self) -> Option<&Recorder> {
+        match &self.mode {
+            Mode::Plan(recorder) => Some(recorder),
+            Mode::Open | Mode::Contract(_) => None,
+        }
+    }
+
+    /// The plan that binds this run, if one was given.
+    pub fn contract(&self) -> Option<&Plan> {
+        match &self.mode {
+            Mode::Contract(plan) => Some(plan),
+            Mode::Open | Mode::Plan(_) => None,
+        }
+    }
+
+    /// Says which line of the script is at work: `staged.rhai:52:5`.
+    pub fn at(&self, place: Option<String>) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+
+    /// The line of the script that is at work.
+    pub fn place(&self) -> Option<String> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The cancellation in force.

@@ -1,44 +1,23 @@
 //! The journal in SQLite: one file beside the project, WAL, every commit on
 //! disk before it returns.
 //!
-//! The file's schema carries a version (`PRAGMA user_version`); a newer one than
-//! this build knows is refused, never guessed at.
+//! Its tables, and how they grew, stand in [`super::schema`].
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
-use super::journal::{Event, Journal, Kind, Owner, Stored, chain};
+use super::journal::{Event, Journal, Owner, Run, Stored, chain};
+use super::schema::{self, VERSION};
 use crate::base::{self, Failure, Result};
-
-const VERSION: i64 = 1;
-
-const SCHEMA: &str = "
-CREATE TABLE event (
-    number    INTEGER PRIMARY KEY,
-    project   TEXT NOT NULL,
-    tenant    TEXT NOT NULL,
-    run       TEXT NOT NULL,
-    kind      TEXT NOT NULL,
-    time      TEXT NOT NULL,
-    operation TEXT NOT NULL,
-    target    TEXT NOT NULL,
-    body      TEXT NOT NULL,
-    hash      TEXT NOT NULL
-) STRICT;
-CREATE INDEX event_run ON event (run, number);
-CREATE INDEX event_baseline ON event (target) WHERE kind = 'baseline';
-CREATE TRIGGER event_stays BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are only appended'); END;
-CREATE TRIGGER event_remains BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are only appended'); END;
-";
 
 /// An open journal, with the project's lock held.
 pub struct SqliteJournal {
     owner: Owner,
-    inner: Mutex<Inner>,
+    connection: Mutex<Connection>,
     // Given back when the journal is closed, and by the operating system when the
     // process dies.
     _lock: Lock,
@@ -58,11 +37,6 @@ impl Drop for Lock {
     }
 }
 
-struct Inner {
-    connection: Connection,
-    last: (u64, String),
-}
-
 impl SqliteJournal {
     /// Opens (or makes) `folder/journal.sqlite` for one writer.
     ///
@@ -73,26 +47,15 @@ impl SqliteJournal {
         std::fs::create_dir_all(folder).map_err(|e| local(folder, "made", &e))?;
         let lock = take_lock(folder)?;
         let path = folder.join("journal.sqlite");
-        let connection = Connection::open(&path).map_err(|e| broken(&path, &e))?;
+        let mut connection = Connection::open(&path).map_err(|e| broken(&path, &e))?;
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
             .map_err(|e| broken(&path, &e))?;
-        let version: i64 =
-            connection.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(|e| broken(&path, &e))?;
-        match version {
-            0 => connection
-                .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))
-                .map_err(|e| broken(&path, &e))?,
-            VERSION => {}
-            newer => return Err(too_new(&path, newer)),
-        }
-        let last = connection
-            .query_row("SELECT number, hash FROM event ORDER BY number DESC LIMIT 1", [], |r| {
-                Ok((r.get::<_, i64>(0)?.unsigned_abs(), r.get(1)?))
-            })
-            .or_else(|e| if e == rusqlite::Error::QueryReturnedNoRows { Ok((0, String::new())) } else { Err(e) })
-            .map_err(|e| broken(&path, &e))?;
-        Ok(SqliteJournal { owner, inner: Mutex::new(Inner { connection, last }), _lock: lock })
+        schema::bring_up(&mut connection).map_err(|e| match e {
+            Ok(newer) => too_new(&path, newer),
+            Err(e) => broken(&path, &e),
+        })?;
+        Ok(SqliteJournal { owner, connection: Mutex::new(connection), _lock: lock })
     }
 }
 
@@ -122,85 +85,87 @@ fn take_lock(folder: &Path) -> Result<Lock> {
 
 impl Journal for SqliteJournal {
     fn append(&self, events: &[Event]) -> Result<Vec<u64>> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut last = inner.last.clone();
-        let numbers = (|| {
-            let transaction = inner.connection.transaction()?;
-            let mut numbers = Vec::with_capacity(events.len());
-            {
-                let mut insert = transaction.prepare_cached(
-                    "INSERT INTO event (number, project, tenant, run, kind, time, operation, target, body, hash)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                )?;
-                for event in events {
-                    let number = last.0 + 1;
-                    let hash = chain(&last.1, &self.owner, number, event);
-                    insert.execute(params![
-                        number.cast_signed(),
-                        self.owner.project,
-                        self.owner.tenant,
-                        self.owner.run,
-                        event.kind.word(),
-                        event.time.to_string(),
-                        event.operation,
-                        event.target,
-                        event.body.to_string(),
-                        hash,
-                    ])?;
-                    numbers.push(number);
-                    last = (number, hash);
-                }
-            }
-            transaction.commit()?;
-            Ok(numbers)
-        })()
-        .map_err(|e: rusqlite::Error| {
-            Failure::new(base::Kind::Local, "the journal can't be written; nothing is sent that isn't recorded")
-                .detail(e.to_string())
-                .hint("free space on the disk of .stagepost, then run again")
-        })?;
-        inner.last = last;
-        Ok(numbers)
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        append_to(&mut connection, &self.owner, events)
     }
 
     fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        past_of(&inner.connection, &self.owner.tenant, each)
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        past_of(&connection, &self.owner.tenant, each)
     }
 
     fn read(&self, run: &str) -> Result<Vec<Stored>> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = || -> rusqlite::Result<Vec<Stored>> {
-            let mut select = inner.connection.prepare_cached(
-                "SELECT number, run, kind, time, operation, target, body, hash FROM event WHERE run = ?1 ORDER BY number",
-            )?;
-            let rows = select.query_map([run], |r| {
-                let time: String = r.get(3)?;
-                let body: String = r.get(6)?;
-                let kind: String = r.get(2)?;
-                let wrong =
-                    |column| rusqlite::Error::InvalidColumnType(column, "event".into(), rusqlite::types::Type::Text);
-                Ok(Stored {
-                    number: r.get::<_, i64>(0)?.unsigned_abs(),
-                    run: r.get(1)?,
-                    event: Event {
-                        kind: Kind::of_word(&kind).ok_or_else(|| wrong(2))?,
-                        time: time.parse().map_err(|_| wrong(3))?,
-                        operation: r.get(4)?,
-                        target: r.get(5)?,
-                        body: serde_json::from_str(&body).map_err(|_| wrong(6))?,
-                    },
-                    hash: r.get(7)?,
-                })
-            })?;
-            rows.collect()
-        };
-        read().map_err(|e| unreadable(&e))
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        read_of(&connection, run).map_err(|e| unreadable(&e))
+    }
+
+    fn runs(&self) -> Result<Vec<Run>> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        schema::runs(&connection).map_err(|e| unreadable(&e))
     }
 
     fn run(&self) -> &str {
         &self.owner.run
     }
+}
+
+/// Appends a group in one commit. The end of the chain is read under the same
+/// lock of the file that the commit takes: who answers an approval appends beside
+/// the run.
+fn append_to(connection: &mut Connection, owner: &Owner, events: &[Event]) -> Result<Vec<u64>> {
+    let mut work = || -> rusqlite::Result<Vec<u64>> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut last = schema::last(&transaction)?;
+        let mut numbers = Vec::with_capacity(events.len());
+        {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO event (number, project, tenant, run, kind, time, operation, target, body, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?;
+            for event in events {
+                let number = last.0 + 1;
+                let hash = chain(&last.1, owner, number, event);
+                insert.execute(params![
+                    number.cast_signed(),
+                    owner.project,
+                    owner.tenant,
+                    owner.run,
+                    event.kind.word(),
+                    event.time.to_string(),
+                    event.operation,
+                    event.target,
+                    event.body.to_string(),
+                    hash,
+                ])?;
+                numbers.push(number);
+                last = (number, hash);
+            }
+        }
+        schema::project_new(&transaction, owner, events)?;
+        transaction.commit()?;
+        Ok(numbers)
+    };
+    work().map_err(|e| {
+        Failure::new(base::Kind::Local, "the journal can't be written; nothing is sent that isn't recorded")
+            .detail(e.to_string())
+            .hint("free space on the disk of .stagepost, then run again")
+    })
+}
+
+/// Every event of a run, in order.
+fn read_of(connection: &Connection, run: &str) -> rusqlite::Result<Vec<Stored>> {
+    let mut select = connection.prepare_cached(
+        "SELECT number, run, kind, time, operation, target, body, hash FROM event WHERE run = ?1 ORDER BY number",
+    )?;
+    let rows = select.query_map([run], |r| {
+        Ok(Stored {
+            number: r.get::<_, i64>(0)?.unsigned_abs(),
+            run: r.get(1)?,
+            event: schema::event_at(r, 2)?,
+            hash: r.get(7)?,
+        })
+    })?;
+    rows.collect()
 }
 
 /// Every event of a tenant, in order; bodies of baselines are left out.
@@ -212,16 +177,7 @@ fn past_of(connection: &Connection, tenant: &str, each: &mut dyn FnMut(&Event)) 
         )?;
         let mut rows = select.query([tenant])?;
         while let Some(r) = rows.next()? {
-            let wrong =
-                |column| rusqlite::Error::InvalidColumnType(column, "event".into(), rusqlite::types::Type::Text);
-            let (kind, time, body): (String, String, String) = (r.get(0)?, r.get(1)?, r.get(4)?);
-            each(&Event {
-                kind: Kind::of_word(&kind).ok_or_else(|| wrong(0))?,
-                time: time.parse().map_err(|_| wrong(1))?,
-                operation: r.get(2)?,
-                target: r.get(3)?,
-                body: serde_json::from_str(&body).map_err(|_| wrong(4))?,
-            });
+            each(&schema::event_at(r, 0)?);
         }
         Ok(())
     };
@@ -248,12 +204,10 @@ impl Looking {
         let connection =
             Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| broken(&path, &e))?;
         connection.execute_batch("PRAGMA busy_timeout = 5000;").map_err(|e| broken(&path, &e))?;
-        let version: i64 =
-            connection.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(|e| broken(&path, &e))?;
-        match version {
+        match schema::version(&connection).map_err(|e| broken(&path, &e))? {
             // Somebody is about to make it.
             0 => Ok(Looking { owner, connection: None }),
-            VERSION => Ok(Looking { owner, connection: Some(Mutex::new(connection)) }),
+            1..=VERSION => Ok(Looking { owner, connection: Some(Mutex::new(connection)) }),
             newer => Err(too_new(&path, newer)),
         }
     }
@@ -271,8 +225,16 @@ impl Journal for Looking {
         past_of(&connection.lock().unwrap_or_else(PoisonError::into_inner), &self.owner.tenant, each)
     }
 
-    fn read(&self, _: &str) -> Result<Vec<Stored>> {
-        Ok(Vec::new())
+    fn read(&self, run: &str) -> Result<Vec<Stored>> {
+        let Some(connection) = &self.connection else { return Ok(Vec::new()) };
+        read_of(&connection.lock().unwrap_or_else(PoisonError::into_inner), run).map_err(|e| unreadable(&e))
+    }
+
+    /// None of a journal that no later build has written to yet.
+    fn runs(&self) -> Result<Vec<Run>> {
+        let Some(connection) = &self.connection else { return Ok(Vec::new()) };
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        schema::runs_of_any(&connection).map_err(|e| unreadable(&e))
     }
 
     fn run(&self) -> &str {
@@ -310,6 +272,7 @@ fn broken(path: &Path, error: &rusqlite::Error) -> Failure {
 mod tests {
     use serde_json::json;
 
+    use super::super::journal::Kind;
     use super::*;
 
     fn owner() -> Owner {
@@ -394,12 +357,47 @@ mod tests {
     }
 
     #[test]
+    fn two_processes_append_to_one_chain() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
+        run.append(&[event("a")]).expect("room on the disk");
+        let mut beside = Connection::open(folder.path().join("journal.sqlite")).expect("the same file");
+        append_to(&mut beside, &owner(), &[event("b")]).expect("the file is free");
+        run.append(&[event("c")]).expect("room on the disk");
+        let all = run.read("r1").expect("readable");
+        let mut before = String::new();
+        for stored in &all {
+            assert_eq!(stored.hash, chain(&before, &owner(), stored.number, &stored.event));
+            before.clone_from(&stored.hash);
+        }
+        assert_eq!(all.iter().map(|s| s.event.target.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_journal_of_the_first_version_is_brought_up_and_its_runs_are_told() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        {
+            let journal = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
+            journal.append(&[event("a"), event("b")]).expect("room on the disk");
+            let connection = journal.connection.lock().expect("nobody panicked");
+            connection.execute_batch("DROP TABLE run; PRAGMA user_version = 1;").expect("as it was");
+        }
+        let looking = Looking::open(folder.path(), owner()).expect("it reads what is older");
+        let told = looking.runs().expect("readable");
+        assert_eq!((told.len(), told[0].id.as_str(), told[0].events, told[0].intents), (1, "r1", 2, 2));
+        let journal = SqliteJournal::open(folder.path(), owner()).expect("brought up");
+        assert_eq!(journal.runs().expect("readable"), told);
+        journal.append(&[event("c")]).expect("room on the disk");
+        assert_eq!(journal.runs().expect("readable")[0].events, 3);
+    }
+
+    #[test]
     fn events_can_be_neither_edited_nor_removed_in_place() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let journal = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
         journal.append(&[event("a")]).expect("room on the disk");
-        let inner = journal.inner.lock().expect("nobody panicked");
-        assert!(inner.connection.execute("UPDATE event SET body = '{}'", []).is_err());
-        assert!(inner.connection.execute("DELETE FROM event", []).is_err());
+        let connection = journal.connection.lock().expect("nobody panicked");
+        assert!(connection.execute("UPDATE event SET body = '{}'", []).is_err());
+        assert!(connection.execute("DELETE FROM event", []).is_err());
     }
 }
