@@ -58,7 +58,7 @@ pub(super) fn bring_up(connection: &mut Connection) -> Result<(), Result<i64, ru
     if found == VERSION {
         return Ok(());
     }
-    if found > VERSION || found < 0 {
+    if !(0..=VERSION).contains(&found) {
         return Err(Ok(found));
     }
     let work = |connection: &mut Connection| {
