@@ -106,6 +106,15 @@ pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
     opened(opening, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await
 }
 
+/// Opens a session that may write, over a journal with something in between.
+#[cfg(test)]
+pub(crate) async fn open_wrapped(
+    opening: Opening<'_>,
+    wrap: &dyn Fn(Arc<dyn Journal>) -> Arc<dyn Journal>,
+) -> Result<Opened> {
+    opened(opening, |folder, owner| Ok(wrap(Arc::new(SqliteJournal::open(folder, owner)?)))).await
+}
+
 /// Opens a session that only reads: beside a run that holds the journal, and
 /// without making one. Any write is refused before it is sent.
 pub(crate) async fn look(opening: Opening<'_>) -> Result<Opened> {

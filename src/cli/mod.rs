@@ -17,6 +17,8 @@ mod survey;
 mod validate;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod plants_tests;
 
 use std::ffi::OsString;
