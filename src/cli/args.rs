@@ -85,6 +85,12 @@ pub enum Verb {
     Rehearse(Rehearse),
     /// Run a script against the environment of a profile
     Run(Run),
+    /// Go on with a run that was broken off
+    Resume(Resume),
+    /// Say what became of a write in doubt; without a word, list them
+    Resolve(Resolve),
+    /// End a run from another terminal
+    Cancel(Cancel),
     /// Open a prompt with the same primitives
     Repl(Repl),
     /// Serve a lab as a process of its own and write its profile
@@ -215,6 +221,82 @@ pub struct Run {
     /// Worker threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+}
+
+/// `stagepost resume`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost resume --profile contoso.toml       the newest run that has not ended
+  stagepost resume 20261120-181500-042 --profile contoso.toml
+  stagepost resume --profile contoso.toml --accept-changes
+
+The script runs again from its top: steps that were done answer from the journal, every verb looks first, waits go on. \
+If script, library, settings or list are not what the run began with, the difference is shown, nothing is done, and \
+the exit code is 2; --accept-changes goes on with it. docs/resume.md says more.")]
+pub struct Resume {
+    /// Id of the run, or its beginning; the newest that has not ended if left out
+    pub run: Option<String>,
+    /// Which tenant, directory and zones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// Go on though script, library, settings or list have changed
+    #[arg(long)]
+    pub accept_changes: bool,
+    /// Grant the approvals whose text contains this
+    #[arg(long, value_name = "TEXT")]
+    pub approve: Vec<String>,
+    /// Refuse the approvals whose text contains this; stronger than --approve
+    #[arg(long, value_name = "TEXT")]
+    pub deny: Vec<String>,
+    /// Grant every approval; only against a lab
+    #[arg(long)]
+    pub yes: bool,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
+    /// Worker threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+}
+
+/// `stagepost resolve`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost resolve                             what is in doubt, and how to look
+  stagepost resolve 1234 --applied --because 'the rule is there, made at 18:02'
+  stagepost resolve 1234 --not-applied --because 'no such rule'
+
+Only raw calls come here (exchange::invoke, graph::post, ...): nothing repeats them by itself. Exit code 4 while \
+something is in doubt, 0 if nothing is.")]
+pub struct Resolve {
+    /// Number of the write, or id of a run with one write in doubt
+    #[arg(value_name = "EVENT|RUN", requires = "because")]
+    pub which: Option<String>,
+    /// It was carried out: the run goes on behind it
+    #[arg(long, requires = "which", conflicts_with = "not_applied")]
+    pub applied: bool,
+    /// It was not: the run may send it
+    #[arg(long, requires = "which")]
+    pub not_applied: bool,
+    /// What you saw; it stands in the journal
+    #[arg(long, value_name = "TEXT", requires = "which")]
+    pub because: Option<String>,
+}
+
+/// `stagepost cancel`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost cancel                              the run at work, or the newest that has not ended
+  stagepost cancel 20261120-181500-042
+
+A run at work begins no new write; those in flight end or are recorded in doubt, waits end at once. `stagepost resume` \
+goes on with a cancelled run only by its id.")]
+pub struct Cancel {
+    /// Id of the run, or its beginning
+    pub run: Option<String>,
 }
 
 /// `stagepost repl`

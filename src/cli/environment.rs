@@ -101,6 +101,19 @@ async fn clock(profile: &Profile, dialer: &Dialer) -> Result<(Clock, Option<Arc<
     Ok((Clock::driven(control.clone(), control.now().await?), Some(control)))
 }
 
+/// The tenant of a profile, as the journal calls it.
+pub(crate) fn tenant(path: &Path) -> Result<String> {
+    let profile = profile(path)?;
+    let secrets = Secrets::for_reading(&profile, path.parent().unwrap_or(Path::new(".")))?;
+    Ok(whose(&profile, secrets.ca.as_deref()))
+}
+
+/// The journal of a project for who only looks, or decides something beside a run.
+pub(crate) fn journal(folder: &Path) -> Result<Looking> {
+    let owner = Owner { project: String::new(), tenant: String::new(), run: String::new() };
+    Looking::open(&folder.join(".stagepost"), owner)
+}
+
 /// Opens a session that may write: it holds the project's journal.
 pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
     opened(opening, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await

@@ -3,6 +3,7 @@
 
 mod against;
 pub mod args;
+mod cancel;
 mod check;
 mod companies;
 mod drive;
@@ -12,6 +13,8 @@ mod lab;
 mod lists;
 mod rehearse;
 mod repl;
+mod resolve;
+mod resume;
 mod run;
 mod survey;
 mod validate;
@@ -57,6 +60,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let answer = match cli.verb {
         Verb::Rehearse(args) => rehearse::rehearse(&context, &args),
         Verb::Run(args) => run::run(&context, &args),
+        Verb::Resume(args) => resume::resume(&context, &args),
+        Verb::Resolve(args) => resolve::resolve(&context, &args),
+        Verb::Cancel(args) => cancel::cancel(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),

@@ -234,6 +234,43 @@ pub async fn ensure(session: &Arc<Session>, name: &str, mailboxes: &Mailboxes, o
     })))
 }
 
+/// A batch that an earlier pass of the run made, by its name: what is known of its
+/// mailboxes is asked now. Makes nothing and changes nothing.
+///
+/// # Errors
+/// Those of Exchange.
+pub async fn again(session: &Arc<Session>, name: &str, mailboxes: &Mailboxes, finished: bool) -> Result<Batch> {
+    let mut state = State::default();
+    let mut finished = finished;
+    if !finished {
+        match batch_named(session, name).await? {
+            // Removed by us: nothing is left to do with it.
+            None => finished = session.memory().past.removed.contains(&name.to_lowercase()),
+            Some(found) => {
+                state.status = text_of(get(&found, "Status"));
+                let rows = rows_of(session, name).await?;
+                let ended = ["synced", "syncedwitherrors", "failed", "completed", "completedwitherrors", "stopped"];
+                state.is_over =
+                    ended.iter().any(|s| state.status.eq_ignore_ascii_case(s)) && !rows.iter().any(Row::is_at_work);
+                for row in rows {
+                    let key = address_key(&row.address);
+                    if row.has_mailbox {
+                        state.provisioned.insert(key.clone());
+                    }
+                    if row.is_synced() {
+                        state.synced.insert(key);
+                    } else if !row.is_at_work() {
+                        let words = format!("the service says {}", row.status);
+                        state.failed.insert(key, if row.error.is_empty() { words } else { row.error });
+                    }
+                }
+            }
+        }
+    }
+    let mailboxes = mailboxes.clone();
+    Ok(Batch(Arc::new(Inner { name: name.into(), mailboxes, finished, state: Mutex::new(state) })))
+}
+
 /// Why each of these was given back, if all were, by this batch, and are still
 /// whole where they are: then the batch has nothing left to do. Another try takes
 /// a batch of another name.

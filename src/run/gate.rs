@@ -19,8 +19,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::doubt;
 use super::journal::{Event, GROUP, Kind as EventKind};
 use super::session::Session;
+use super::told::Key;
 use crate::base::{Failure, Kind, Result};
 
 /// What makes a second try safe.
@@ -134,6 +136,14 @@ pub trait Change: Send + Sync {
     fn settles_within(&self) -> i64 {
         0
     }
+    /// Which call of the script it is, for one whose answer can't be had again.
+    fn call(&self) -> Option<&Key> {
+        None
+    }
+    /// What the service answered, for when the script runs again; no secrets.
+    fn answer(&self) -> Value {
+        Value::Null
+    }
 }
 
 /// What became of one object.
@@ -165,6 +175,9 @@ pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progr
     // An object that is named twice is one object, and is written once.
     let mut seen = BTreeSet::new();
     let targets: Vec<String> = change.targets().into_iter().filter(|t| seen.insert(t.clone())).collect();
+    if change.repeat() == Repeat::None {
+        targets.iter().try_for_each(|target| doubt::refuse(session, change.operation(), target))?;
+    }
     let observed = change.observe(session, &targets).await?;
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     let mut due: Vec<Observed> = Vec::new();
@@ -285,6 +298,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
                 "planned": match &one.verdict { Verdict::Differs(after) => after.clone(), _ => Value::Null },
                 "repeat": change.repeat().word(),
                 "way_back": change.way_back().json(),
+                "call": change.call().map(Key::json),
             }),
         })
         .collect();
@@ -351,6 +365,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
                 "state": state,
                 "after": seen.before,
                 "failure": result.as_ref().err().map(|f| f.message.clone()),
+                "answer": change.answer(),
             }),
         });
         let changed = result.is_ok();
@@ -367,7 +382,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
     }
     session.append(&events)?;
     match doubt {
-        Some(failure) => Err(failure.hint("look at the object by hand; nothing repeats this write by itself")),
+        Some(failure) => Err(doubt::explained(session, failure, change.operation(), group)),
         None => Ok(outcomes),
     }
 }

@@ -8,9 +8,12 @@ pub mod approvals;
 #[cfg(test)]
 pub mod bare;
 pub mod batches;
+pub mod beside;
 pub mod convert;
 pub mod decommission;
+pub mod diff;
 pub mod domains;
+pub mod doubt;
 pub mod endpoints;
 pub mod gate;
 #[cfg(test)]
@@ -24,6 +27,7 @@ pub mod mailflow;
 pub mod narrate;
 pub mod past;
 pub mod permissions;
+pub mod pins;
 pub mod plan;
 pub mod preflight;
 pub mod process;
@@ -37,6 +41,7 @@ pub mod situation;
 pub mod sqlite;
 pub mod start;
 pub mod synchronize;
+pub mod told;
 pub mod validate;
 pub mod waiting;
 pub mod watch;

@@ -334,6 +334,27 @@ impl Ui {
         answer
     }
 
+    /// Asks a person for a line of text. `None`: nobody can be asked, as with
+    /// [`Ui::confirm`].
+    pub fn ask(&self, question: &str) -> Option<String> {
+        if self.mode == Mode::Json {
+            return None;
+        }
+        let mut input = {
+            let mut inner = self.lock();
+            inner.live.clear();
+            inner.streams.input.take()?
+        };
+        let text = text::hang("", &words::clean(question), self.width);
+        self.lock().message(&format!("\n{}\n> ", self.err_paint.bold(&text)));
+        self.lock().asking = true;
+        let mut line = String::new();
+        let read = input.read_line(&mut line);
+        self.lock().asking = false;
+        self.lock().streams.input = Some(input);
+        matches!(read, Ok(n) if n > 0).then(|| line.trim().to_owned())
+    }
+
     /// Asks, and has somebody else show the prompt and read the line. `None`:
     /// no line came.
     pub fn confirm_by(&self, question: &str, read: &mut dyn FnMut(&str) -> Option<String>) -> Option<bool> {
