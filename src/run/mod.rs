@@ -37,6 +37,7 @@ pub mod situation;
 pub mod sqlite;
 pub mod start;
 pub mod synchronize;
+pub mod undo;
 pub mod validate;
 pub mod waiting;
 pub mod watch;
