@@ -321,11 +321,16 @@ impl Sight<'_> {
     async fn names(&mut self, chosen: &[&Made]) -> Result<()> {
         const OURS: [&str; 3] = ["set_mx", "set_mx::lower_ttl", "autodiscover::set"];
         let mut by_then: BTreeMap<String, Option<Found>> = BTreeMap::new();
+        let mut all = Vec::new();
         for made in chosen.iter().filter(|m| OURS.contains(&m.operation.as_str())) {
-            let Some(back) = Back::of(made) else {
-                self.line(made, Fate::Left, "the journal has no image of the set that was there");
-                continue;
-            };
+            match Back::of(made) {
+                Some(back) => all.push((made, back)),
+                None => {
+                    self.line(made, Fate::Left, "the journal has no image of the set that was there");
+                }
+            }
+        }
+        for (place, (made, back)) in all.iter().enumerate() {
             let found = match by_then.get(back.target()) {
                 Some(Some(then)) => then.clone(),
                 Some(None) => {
@@ -334,7 +339,10 @@ impl Sight<'_> {
                 }
                 None => back.found(self.session).await?,
             };
-            let verdict = back.verdict(&found);
+            // An older change of the same set may be back already, and this one with it.
+            let older = all.iter().skip(place + 1).map(|(_, older)| older).filter(|o| o.target() == back.target());
+            let is_back = older.into_iter().any(|o| matches!(o.verdict(&found), Verdict::Same));
+            let verdict = if is_back { Verdict::Same } else { back.verdict(&found) };
             let due = self.judged(made, &verdict, back.words());
             let then = match verdict {
                 Verdict::Refused(_) => None,
@@ -343,7 +351,7 @@ impl Sight<'_> {
             };
             by_then.insert(back.target().to_owned(), then);
             if due {
-                self.work.names.push(back);
+                self.work.names.push(back.clone());
             }
         }
         Ok(())

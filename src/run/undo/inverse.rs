@@ -39,13 +39,16 @@ pub type Pair = (Entry, Entry);
 pub fn without(now: &Entry, changes: &[Pair], stays: &dyn Fn(&Proxy) -> bool) -> Result<Entry, Vec<Difference>> {
     let mut work = now.clone();
     let mut found = Vec::new();
-    for (before, after) in changes {
+    for (place, (before, after)) in changes.iter().enumerate() {
+        // What an older change would bring back is no edit of somebody else's: an
+        // undo that was broken off has brought it back already.
+        let older = changes.get(place..).unwrap_or_default();
         for name in touched(before, after) {
             let (old, new, held) = (before.values(&name), after.values(&name), work.values(&name).to_vec());
             if is_single(&name, old, new) {
                 if same(&held, new) {
                     work.set(&name, old.to_vec());
-                } else if !same(&held, old) {
+                } else if !older.iter().any(|(before, _)| same(&held, before.values(&name))) {
                     found.push(Difference { ours: shown(new), now: shown(&held), attribute: name });
                 }
                 continue;
