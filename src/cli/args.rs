@@ -91,6 +91,8 @@ pub enum Verb {
     Resolve(Resolve),
     /// End a run from another terminal
     Cancel(Cancel),
+    /// Take back what a run changed, newest first
+    Undo(Undo),
     /// Open a prompt with the same primitives
     Repl(Repl),
     /// Serve a lab as a process of its own and write its profile
@@ -297,6 +299,45 @@ goes on with a cancelled run only by its id.")]
 pub struct Cancel {
     /// Id of the run, or its beginning
     pub run: Option<String>,
+}
+
+/// `stagepost undo`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost undo last --profile contoso.toml --plan
+                                                what would be taken back, what stays, what stands in the way
+  stagepost undo 20261120 --profile contoso.toml
+                                                the run whose id begins so
+  stagepost undo last set_mx --profile contoso.toml
+                                                one operation; also a step's name or the number of a change
+  stagepost undo last convert_to_mail_user:ann@contoso.com --profile contoso.toml
+  stagepost undo last --profile contoso.toml --approve '12 messages'
+
+It compares only what the run changed: what somebody else has changed since stays, and is listed. Mail that arrived in \
+the cloud since is counted, and an --approve must name the count. Exit code 0 if all was taken back, 6 if changes had \
+to stay for reasons of their own, 5 if the approval is missing. docs/undo.md has the order and the ways back.")]
+pub struct Undo {
+    /// Which run: its id, the beginning of it, or `last`
+    pub run: String,
+    /// Which part: a step's name, the number of a change, an operation, or operation:object
+    #[arg(value_name = "STEP|CHANGE")]
+    pub change: Option<String>,
+    /// Which tenant, directory and zones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// Show what would be done, and write nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Grant the approval if its text contains this; where mail has arrived since, it must name how many messages
+    #[arg(long, value_name = "TEXT")]
+    pub approve: Vec<String>,
+    /// Refuse the approval if its text contains this; stronger than --approve
+    #[arg(long, value_name = "TEXT")]
+    pub deny: Vec<String>,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
 }
 
 /// `stagepost repl`

@@ -17,6 +17,7 @@ mod resolve;
 mod resume;
 mod run;
 mod survey;
+mod undo;
 mod validate;
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Resume(args) => resume::resume(&context, &args),
         Verb::Resolve(args) => resolve::resolve(&context, &args),
         Verb::Cancel(args) => cancel::cancel(&context, &args),
+        Verb::Undo(args) => undo::undo(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),

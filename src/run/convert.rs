@@ -405,7 +405,7 @@ pub async fn release(
         // What came while the others' messages were carried; known ones are not
         // sent twice.
         carried += waiting::carry_home(session, &forwarded, &step).await?;
-        let outcomes = licences::give_way(session, &forwarded).await?;
+        let outcomes = licences::give_way(session, &forwarded, licences::Ours::Taken).await?;
         if let Some(failure) = outcomes.into_iter().find_map(|o| o.result.err()) {
             return Err(failure);
         }
@@ -429,7 +429,7 @@ pub async fn release(
 /// Waits until the cloud shows the address that every release adds (the cloud
 /// mailbox's own X.500 name). A cycle may have read the directory just before
 /// the write and ended after it; what a person's object shows is the proof.
-async fn cloud_knows(
+pub(super) async fn cloud_knows(
     session: &Session,
     people: &[String],
     mailboxes: &BTreeMap<String, Arc<CloudMailbox>>,

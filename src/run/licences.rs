@@ -364,15 +364,24 @@ async fn locate(session: &Session, users: Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Takes licences away so that the cloud mailboxes give way: those that a
-/// `release` concerns. A product that we gave goes whole; of one that a person
-/// had before us only the mailbox plans are switched off, for other services
-/// hang on it. A mailbox that never had a licence gets one first: only losing it
-/// disconnects at once (otherwise the grace of 30 days).
+/// What becomes of a product that an earlier step gave to whose mailbox gives way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ours {
+    /// It goes whole: a release leaves nothing of a row that failed.
+    Taken,
+    /// It stays, with its mailbox plans switched off: an undo removes no licence,
+    /// and switched on again they bring the mailbox back.
+    Kept,
+}
+
+/// Lets cloud mailboxes give way: those that a `release` or an undo concerns. Of a
+/// product that a person had before us only the mailbox plans are switched off, for
+/// other services hang on it. A mailbox that never had a licence gets one first, and
+/// loses it: only that disconnects at once (otherwise the grace of 30 days).
 ///
 /// # Errors
 /// Those of the gate.
-pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome>> {
+pub async fn give_way(session: &Session, users: &[String], given_earlier: Ours) -> Result<Vec<Outcome>> {
     if plant::is(Plant::MailboxKept) {
         return Ok(Vec::new());
     }
@@ -391,7 +400,7 @@ pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome
         if working.is_empty() {
             without.push(address.clone());
         }
-        let given = session.memory().past.given.contains(&address_key(address));
+        let given = given_earlier == Ours::Taken && session.memory().past.given.contains(&address_key(address));
         for product in working {
             let side = if given { &mut ours } else { &mut theirs };
             side.entry(product.clone()).or_default().push(address.clone());

@@ -42,6 +42,7 @@ pub mod sqlite;
 pub mod start;
 pub mod synchronize;
 pub mod told;
+pub mod undo;
 pub mod validate;
 pub mod waiting;
 pub mod watch;

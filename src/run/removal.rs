@@ -23,7 +23,7 @@ use crate::wire::invoke::Param;
 
 /// The service removes no batch that runs; one that is removed by force is
 /// stopped first.
-struct StopBatch<'a>(&'a str);
+pub(super) struct StopBatch<'a>(pub(super) &'a str);
 
 #[async_trait]
 impl Change for StopBatch<'_> {
@@ -55,11 +55,12 @@ impl Change for StopBatch<'_> {
 }
 
 /// Whether the service takes a removal of a batch in this state.
-fn may_go(status: &str) -> bool {
+pub(super) fn may_go(status: &str) -> bool {
     matches!(BatchStatus::parse(status).allows(Verb::Remove), Legal::Yes | Legal::Already)
 }
 
-struct RemoveBatch<'a>(&'a str);
+/// The removal itself; what must be so before it is asked by [`remove`].
+pub(super) struct RemoveBatch<'a>(pub(super) &'a str);
 
 #[async_trait]
 impl Change for RemoveBatch<'_> {

@@ -66,11 +66,11 @@ pub fn key(name: &str, kind: RecordType) -> String {
     format!("{} {kind}", relative(name))
 }
 
-fn image(set: Option<&RecordSet>) -> Value {
+pub(super) fn image(set: Option<&RecordSet>) -> Value {
     set.map_or(Value::Null, |s| json!({"name": s.name, "type": s.kind.to_string(), "ttl": s.ttl, "values": s.values}))
 }
 
-fn set_from(image: &Value, kind: RecordType) -> Option<RecordSet> {
+pub(super) fn set_from(image: &Value, kind: RecordType) -> Option<RecordSet> {
     let values = image["values"].as_array()?.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
     let ttl = image["ttl"].as_u64().and_then(|t| u32::try_from(t).ok())?;
     Some(RecordSet::new(image["name"].as_str()?, kind, ttl, values))
