@@ -3,6 +3,7 @@
 
 mod against;
 pub mod args;
+mod audit;
 mod check;
 mod companies;
 mod drive;
@@ -13,6 +14,8 @@ mod lists;
 mod rehearse;
 mod repl;
 mod run;
+mod runs;
+mod show;
 mod survey;
 mod validate;
 
@@ -55,6 +58,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let answer = match cli.verb {
         Verb::Rehearse(args) => rehearse::rehearse(&context, &args),
         Verb::Run(args) => run::run(&context, &args),
+        Verb::Runs(args) => runs::runs(&context, &args),
+        Verb::Show(args) => show::show(&context, &args),
+        Verb::Audit(args) => audit::audit(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),
