@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod telling;
+
+pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Runs, Show, Where};
+
 use crate::ui::{ColourChoice, Verbosity};
 
 /// Exit codes and what they mean. The table never changes meaning; help,
@@ -93,6 +97,12 @@ pub enum Verb {
     Cancel(Cancel),
     /// Take back what a run changed, newest first
     Undo(Undo),
+    /// List the runs of this project, and how each ended
+    Runs(Runs),
+    /// Tell what a run did
+    Show(Show),
+    /// Verify the journal, print its head, export its events
+    Audit(Audit),
     /// Open a prompt with the same primitives
     Repl(Repl),
     /// Serve a lab as a process of its own and write its profile

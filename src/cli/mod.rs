@@ -4,6 +4,7 @@
 mod against;
 pub mod args;
 mod cancel;
+mod audit;
 mod check;
 mod companies;
 mod drive;
@@ -16,6 +17,8 @@ mod repl;
 mod resolve;
 mod resume;
 mod run;
+mod runs;
+mod show;
 mod survey;
 mod undo;
 mod validate;
@@ -65,6 +68,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Resolve(args) => resolve::resolve(&context, &args),
         Verb::Cancel(args) => cancel::cancel(&context, &args),
         Verb::Undo(args) => undo::undo(&context, &args),
+        Verb::Runs(args) => runs::runs(&context, &args),
+        Verb::Show(args) => show::show(&context, &args),
+        Verb::Audit(args) => audit::audit(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),

@@ -5,6 +5,7 @@
 //! the clients they use in `services`. Nothing here knows Rhai or the terminal.
 
 pub mod approvals;
+pub mod audit;
 #[cfg(test)]
 pub mod bare;
 pub mod batches;
@@ -32,7 +33,9 @@ pub mod plan;
 pub mod preflight;
 pub mod process;
 pub mod raw;
+pub mod reading;
 pub mod recipients;
+pub mod records;
 pub mod removal;
 pub mod report;
 mod schema;

@@ -323,7 +323,7 @@ impl Journal for Looking {
     }
 }
 
-fn too_new(path: &Path, version: i64) -> Failure {
+pub(super) fn too_new(path: &Path, version: i64) -> Failure {
     Failure::new(
         base::Kind::Local,
         format!("the journal {} has version {version}, this stagepost knows up to {VERSION}", path.display()),
