@@ -8,10 +8,12 @@ pub mod approvals;
 #[cfg(test)]
 pub mod bare;
 pub mod batches;
+pub mod consequences;
 pub mod convert;
 pub mod decommission;
 pub mod domains;
 pub mod endpoints;
+pub mod foresee;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
@@ -33,6 +35,8 @@ pub mod removal;
 pub mod report;
 mod schema;
 pub mod session;
+pub mod shadow;
+pub mod sight;
 pub mod situation;
 pub mod sqlite;
 pub mod start;

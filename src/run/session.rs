@@ -298,12 +298,15 @@ impl Session {
         self.journal.past(&mut |event| memory.past.learn(event))
     }
 
-    /// Appends a group of events in one commit, and remembers what they say.
+    /// Appends a group of events in one commit, and remembers what they say. A
+    /// planning run remembers them and keeps nothing.
     ///
     /// # Errors
     /// The journal can't be written; nothing of the group was.
     pub fn append(&self, events: &[Event]) -> Result<()> {
-        self.journal.append(events)?;
+        if self.planning().is_none() {
+            self.journal.append(events)?;
+        }
         let mut memory = self.memory();
         events.iter().for_each(|e| memory.past.learn(e));
         Ok(())
