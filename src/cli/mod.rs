@@ -10,6 +10,7 @@ mod environment;
 mod explain;
 mod lab;
 mod lists;
+mod plan;
 mod rehearse;
 mod repl;
 mod run;
@@ -55,6 +56,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let answer = match cli.verb {
         Verb::Rehearse(args) => rehearse::rehearse(&context, &args),
         Verb::Run(args) => run::run(&context, &args),
+        Verb::Plan(args) => plan::plan(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),
