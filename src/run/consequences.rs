@@ -6,7 +6,7 @@
 //! plan takes for granted that it goes well, and says so with its line. Facts:
 //! Microsoft, "What you need to know about a staged email migration".
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ use super::session::Session;
 use super::shadow::exchange::{Table, user_key};
 use super::shadow::unknown;
 use crate::base::Result;
+use crate::migration::against::{InCloud, OnPremises};
 use crate::wire::attributes::address_key;
 use crate::wire::invoke::time_text;
 
@@ -113,7 +114,7 @@ pub(super) async fn copied(session: &Session, batch: &str, until_provisioned: bo
     ));
     let failed = rest.iter().filter(|row| !row.is_synced()).count();
     let total = at_work.len() + rest.len();
-    let now = time_text(session.now());
+    let now = session.now().to_string();
     session.foresee(|shadow| {
         for row in &at_work {
             let done = json!({"Status": "Synced", "LastSuccessfulSyncTime": now});
@@ -138,12 +139,78 @@ pub(super) fn gave_way(session: &Session, id: &str, address: &str) {
     });
 }
 
-/// Those people whom only a synchronization brings to the cloud.
-pub(super) fn synchronized(session: &Session, absent: &BTreeSet<String>) {
-    if !absent.is_empty() {
+/// A synchronization brings those of the list to the cloud whom the tenant doesn't
+/// know yet and whom its default rules let in. Answers the others.
+///
+/// # Errors
+/// Those of the reads.
+pub(super) async fn synchronized(session: &Session, absent: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+    if absent.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let (entries, cloud) = session.clock().both(recipients::to_judge(session), recipients::cloud(session)).await?;
+    let by_address: BTreeMap<String, OnPremises> = entries
+        .iter()
+        .map(OnPremises::of)
+        .filter(|p| p.skipped.is_none() && !p.is_linked() && !p.system && !p.alias.is_empty())
+        .map(|p| (address_key(&p.address), p))
+        .collect();
+    let mut by_alias: BTreeMap<String, &InCloud> = BTreeMap::new();
+    for person in cloud.people().iter().map(|p| &p.facts) {
+        by_alias.insert(person.alias.to_lowercase(), person);
+    }
+    let (mut coming, mut rest) = (0, BTreeSet::new());
+    session.foresee(|shadow| {
+        for address in absent {
+            let Some(person) = by_address.get(&address_key(address)) else {
+                rest.insert(address.clone());
+                continue;
+            };
+            coming += 1;
+            let known = cloud.person(address).map(|p| &p.facts);
+            // A licensed user has no address of a domain that isn't verified yet.
+            let known = known.or_else(|| by_alias.get(&person.alias.to_lowercase()).copied());
+            let mut proxies = person.proxies.clone();
+            if !person.legacy_dn.is_empty() {
+                proxies.push(format!("x500:{}", person.legacy_dn));
+            }
+            let keys: BTreeSet<String> = proxies.iter().map(|p| address_key(p)).collect();
+            let more = known.into_iter().flat_map(|k| &k.proxies).filter(|p| !keys.contains(&address_key(p)));
+            proxies.extend(more.map(|p| p.replacen("SMTP:", "smtp:", 1)));
+            let id = known.map_or_else(|| unknown::text(unknown::Of::User, &address_key(address)), |k| k.id.clone());
+            match known {
+                Some(_) => shadow.graph.user(&id, json!({"proxyAddresses": proxies, "mail": address})),
+                None => shadow.graph.add_user(
+                    &id,
+                    json!({
+                        "id": id, "userPrincipalName": person.upn, "displayName": person.alias, "mail": address,
+                        "mailNickname": person.alias.replace(' ', ""), "proxyAddresses": proxies,
+                        "usageLocation": null, "assignedLicenses": [], "onPremisesSyncEnabled": true,
+                        "onPremisesProvisioningErrors": [],
+                    }),
+                ),
+            }
+            if known.is_none_or(|k| k.recipient_type.is_empty()) {
+                let kind = json!({
+                    "ExternalDirectoryObjectId": id, "RecipientTypeDetails": "MailUser", "EmailAddresses": proxies,
+                    "PrimarySmtpAddress": address, "Identity": address, "ExchangeGuid": null,
+                });
+                shadow.exchange.make(Table::Recipients, &id, kind);
+            }
+        }
+    });
+    if coming > 0 {
         session.assume(format!(
-            "no synchronization brings {} to the cloud; the plan goes on without them",
-            plural(absent.len(), "person of the list", "people of the list")
+            "a synchronization brings {} to the cloud within an hour",
+            plural(coming, "person of the list", "people of the list")
+        ));
+        session.clock().sleep(jiff::SignedDuration::from_hours(1)).await?;
+    }
+    if !rest.is_empty() {
+        session.assume(format!(
+            "no synchronization brings {} to the cloud",
+            plural(rest.len(), "person of the list", "people of the list")
         ));
     }
+    Ok(rest)
 }

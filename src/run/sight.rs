@@ -193,7 +193,8 @@ impl<'a> Sight<'a> {
         let key = |url: &str| format!("batch {url}");
         let fresh: Vec<BatchRequest> = {
             let shadow = recorder.shadow();
-            requests.iter().filter(|r| !shadow.read.objects.contains_key(&key(&r.url))).cloned().collect()
+            let known = |url: &str| shadow.read.objects.contains_key(&key(url)) || shadow.graph.instead(url).is_some();
+            requests.iter().filter(|r| !known(&r.url)).cloned().collect()
         };
         if !fresh.is_empty() {
             let urls: std::collections::BTreeMap<String, String> =
@@ -208,6 +209,9 @@ impl<'a> Sight<'a> {
         }
         let shadow = recorder.shadow();
         let answer = |request: &BatchRequest| {
+            if let Some(body) = shadow.graph.instead(&request.url).filter(|_| !shadow.away) {
+                return Some(BatchResponse { id: request.id.clone(), status: 200, headers: Value::Null, body });
+            }
             let kept = shadow.read.objects.get(&key(&request.url))?.as_ref().ok()?;
             let mut body = kept["body"].clone();
             if !shadow.away {

@@ -64,11 +64,15 @@ pub async fn synchronize(session: &Arc<Session>, list: &Mailboxes) -> Result<Rep
     })
     .await?;
     let missing = missing.into_inner().unwrap_or_default();
-    consequences::synchronized(session, &missing);
+    let missing = match session.planning() {
+        Some(_) => consequences::synchronized(session, &missing).await?,
+        None => missing,
+    };
     for address in &missing {
+        let when = if session.planning().is_some() { String::new() } else { format!(" after {} hours", PATIENCE.as_hours()) };
         report.warning(
             address,
-            format!("{address} is not known to the cloud after {} hours", patience.as_hours()),
+            format!("{address} is not known to the cloud{when}"),
             "look at the synchronization's scope and errors",
         );
     }

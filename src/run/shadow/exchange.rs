@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::base::Timestamp;
 use crate::wire::attributes::address_key;
-use crate::wire::invoke::{Param, Params, get, text_of};
+use crate::wire::invoke::{Param, Params, get, parse_time, text_of};
 
 /// The tables of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,9 +196,7 @@ fn asked_for(table: Table, row: &Value, params: &Params) -> Option<bool> {
 /// The one filter of the rooms: `WhenMailboxCreated -gt '2026-01-12T09:00:00Z'`.
 fn made_since(row: &Value, filter: &str) -> Option<bool> {
     let since = filter.trim().strip_prefix("WhenMailboxCreated -gt '")?.strip_suffix('\'')?;
-    let (since, made): (Timestamp, Timestamp) =
-        (since.parse().ok()?, text_of(get(row, "WhenMailboxCreated")).parse().ok()?);
-    Some(made > since)
+    Some(parse_time(&text_of(get(row, "WhenMailboxCreated")))? > since.parse::<Timestamp>().ok()?)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use crate::wire::graph::{pairs, unpercent};
 pub struct Graph {
     /// Members by object id.
     users: BTreeMap<String, Map<String, Value>>,
+    /// Ids of users whom the tenant doesn't have yet.
+    coming: BTreeSet<String>,
     /// Members by name in lower case.
     domains: BTreeMap<String, Map<String, Value>>,
     /// Domains that the tenant doesn't have yet.
@@ -35,6 +37,12 @@ impl Graph {
         if let Value::Object(members) = members {
             self.users.entry(id.to_lowercase()).or_default().extend(members);
         }
+    }
+
+    /// A user whom the tenant will have.
+    pub fn add_user(&mut self, id: &str, members: Value) {
+        self.coming.insert(id.to_lowercase());
+        self.user(id, members);
     }
 
     /// A seat of a product that will be taken (1) or free (-1).
@@ -65,6 +73,9 @@ impl Graph {
         let (segments, _) = parts(path);
         let [kind, name, rest @ ..] = segments.as_slice() else { return None };
         let name = name.to_lowercase();
+        if kind == "users" && rest.is_empty() && self.coming.contains(&name) {
+            return Some(Value::Object(self.users.get(&name)?.clone()));
+        }
         if kind != "domains" || !self.added.contains(&name) {
             return None;
         }
@@ -107,7 +118,11 @@ impl Graph {
     pub fn look(&self, path: &str, rows: &mut Vec<Value>) {
         let (segments, selected) = parts(path);
         match segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            ["users"] => rows.iter_mut().for_each(|row| self.look_at_user(&selected, row)),
+            ["users"] => {
+                rows.iter_mut().for_each(|row| self.look_at_user(&selected, row));
+                let fresh = self.coming.iter().filter_map(|id| self.users.get(id));
+                rows.extend(fresh.map(|members| Value::Object(members.clone())));
+            }
             ["domains"] => {
                 for row in rows.iter_mut() {
                     let name = row["id"].as_str().unwrap_or_default().to_lowercase();
@@ -132,7 +147,7 @@ impl Graph {
     }
 
     /// One user of a list with these members.
-    pub fn look_at_user(&self, selected: &[String], row: &mut Value) {
+    fn look_at_user(&self, selected: &[String], row: &mut Value) {
         let id = row["id"].as_str().unwrap_or_default().to_owned();
         self.lay_user(&id, selected, row);
     }
@@ -152,11 +167,6 @@ impl Graph {
             }
         }
     }
-}
-
-/// The members that a path selects.
-pub fn selected(path: &str) -> Vec<String> {
-    parts(path).1
 }
 
 fn lay(members: &Map<String, Value>, selected: &[String], object: &mut Value) {

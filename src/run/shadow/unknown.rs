@@ -27,6 +27,8 @@ pub enum Of {
     Proof,
     /// The host that takes the mail of a domain in the cloud.
     MailHost,
+    /// The object id of a user who is still to come.
+    User,
     /// What a call without a declared result answers.
     Answer,
 }
@@ -35,6 +37,7 @@ const TEXTS: &[(Of, &str, &str)] = &[
     (Of::LegacyName, "x500", "the X.500 name that the service gives to the cloud mailbox"),
     (Of::Proof, "proof", "the text by which the tenant proves the domain"),
     (Of::MailHost, "mx", "the host that takes the domain's mail in the cloud"),
+    (Of::User, "user", "the id that the tenant gives to the user"),
     (Of::Answer, "answer", "what the service answers to the call"),
 ];
 
