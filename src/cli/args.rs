@@ -89,6 +89,8 @@ pub enum Verb {
     Rehearse(Rehearse),
     /// Run a script against the environment of a profile
     Run(Run),
+    /// Write down what a run would change; reads, and writes to nobody
+    Plan(Plan),
     /// Go on with a run that was broken off
     Resume(Resume),
     /// Say what became of a write in doubt; without a word, list them
@@ -348,6 +350,37 @@ pub struct Undo {
     /// Write every exchange with a service to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub wire_log: Option<PathBuf>,
+}
+
+/// `stagepost plan`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost plan --profile lab/profile.toml                     the standard script; writes plan.json
+  stagepost plan pilot.rhai --profile contoso.toml --out pilot.json
+
+The script runs with the gate closed: reads are real, a write is written down with its image before and after, and \
+what comes later sees it as done. Waits end at once at the later time, approvals are listed and taken as granted, \
+nothing is sent to anybody. docs/plan.md says what a plan rests on.")]
+pub struct Plan {
+    /// A script: a file, or the name of a bundled one
+    #[arg(value_name = "SCRIPT", default_value = "staged")]
+    pub script: String,
+    /// Which tenant, directory and zones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// The list that the script reads as `project().mailboxes`
+    #[arg(long, value_name = "FILE")]
+    pub mailboxes: Option<PathBuf>,
+    /// Where the plan is written
+    #[arg(long, value_name = "FILE", default_value = "plan.json")]
+    pub out: PathBuf,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
+    /// Worker threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
 }
 
 /// `stagepost repl`

@@ -12,6 +12,7 @@ mod environment;
 mod explain;
 mod lab;
 mod lists;
+mod plan;
 mod rehearse;
 mod repl;
 mod resolve;
@@ -71,6 +72,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Runs(args) => runs::runs(&context, &args),
         Verb::Show(args) => show::show(&context, &args),
         Verb::Audit(args) => audit::audit(&context, &args),
+        Verb::Plan(args) => plan::plan(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),
