@@ -200,6 +200,9 @@ pub struct Run {
     /// The list that the script reads as `project().mailboxes`
     #[arg(long, value_name = "FILE")]
     pub mailboxes: Option<PathBuf>,
+    /// Write only what this plan lists; needed against a real tenant
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// Grant the approvals whose text contains this
     #[arg(long, value_name = "TEXT")]
     pub approve: Vec<String>,

@@ -11,6 +11,8 @@ use crate::migration::project::{Project, template};
 use crate::run::approvals::Approver;
 use crate::run::journal::{Journal, Owner};
 use crate::run::narrate::{Narrator, Note};
+use crate::run::plan::Of;
+use crate::run::plan_file;
 use crate::run::sqlite::{Looking, SqliteJournal};
 use crate::run::{Mode, Parts, Session};
 use crate::services::{Dialer, LabClock, Secrets, Services};
@@ -31,6 +33,8 @@ pub(crate) struct Opening<'a> {
     pub handle: Handle,
     /// The run that goes on; `None`: a new one.
     pub run: Option<String>,
+    /// What becomes of writes.
+    pub mode: Mode,
 }
 
 /// A session, and the lab's control where one stands behind the profile.
@@ -129,6 +133,11 @@ async fn opened(
         tenant: whose(&profile, authority.as_deref()),
         run: opening.run.unwrap_or_else(|| run_id(Timestamp::now())),
     };
+    if let Mode::Contract(plan) = &opening.mode {
+        let here =
+            Of { project: owner.project.clone(), tenant: owner.tenant.clone(), profile: profile.name.clone() };
+        plan_file::belongs(plan, &here)?;
+    }
     let journal = journal(&opening.journal_folder.join(".stagepost"), owner)?;
     let session = Session::new(Parts {
         profile,
@@ -142,7 +151,7 @@ async fn opened(
         journal,
         approver: opening.approver,
         handle: opening.handle,
-        mode: Mode::Open,
+        mode: opening.mode,
     });
     session.recall()?;
     Ok(Opened { session, control })

@@ -5,6 +5,7 @@ mod against;
 pub mod args;
 mod check;
 mod companies;
+mod contracts;
 mod drive;
 mod environment;
 mod explain;

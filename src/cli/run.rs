@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::args::Run;
 use super::drive::{self, End};
 use super::environment::{self, Both, Opening};
-use super::{Context, code_of, lists, runtime};
+use super::{Context, code_of, contracts, lists, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
 use crate::migration::project::Project;
 use crate::report::wirelog::WireLog;
 use crate::run::approvals::Beforehand;
 use crate::run::narrate::What;
-use crate::run::process;
+use crate::run::{Mode, process};
 use crate::wire::log::Tap;
 use crate::wire::profile::{Behind, Profile};
 
@@ -35,6 +35,8 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
     if !drive::passes(context, &script, &library) {
         return Ok(code_of(Kind::Usage));
     }
+    let filed = contracts::agreed(args, &profile, &here, &script, &library)?;
+    let pins = filed.as_ref().zip(args.plan.as_ref()).map(|(filed, path)| filed.pins(path)).unwrap_or_default();
     let log = match &args.wire_log {
         Some(path) => Some(Arc::new(WireLog::create(path)?)),
         None => None,
@@ -60,9 +62,10 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
         run: None,
+        mode: filed.map_or(Mode::Open, |filed| Mode::Contract(Box::new(filed.plan))),
     }))?;
     let session = opened.session;
-    process::begin(&session, "run", &script.name, &[])?;
+    process::begin(&session, "run", &script.name, &pins)?;
     session.note(What::Began { script: script.name.clone(), profile: profile.name.clone(), seed: None });
     let code = match drive::script(context, &runtime, &session, library, &script) {
         End::Left => {

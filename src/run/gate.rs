@@ -19,6 +19,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::contract;
 use super::journal::{Event, GROUP, Kind as EventKind};
 use super::session::Session;
 use crate::base::{Failure, Kind, Result};
@@ -187,6 +188,10 @@ pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progr
             }
             None => due.push(one),
         }
+    }
+    if let Some(plan) = session.contract() {
+        // The whole set, before anything of it is recorded or sent.
+        contract::hold(session, plan, change.operation(), change.repeat(), &due)?;
     }
     if !due.is_empty() {
         first_touch(session, change, &due).await?;

@@ -8,9 +8,13 @@ pub mod approvals;
 #[cfg(test)]
 pub mod bare;
 pub mod batches;
+pub mod contract;
+#[cfg(test)]
+mod contract_tests;
 pub mod convert;
 pub mod decommission;
 pub mod domains;
+pub mod drift;
 pub mod endpoints;
 pub mod gate;
 #[cfg(test)]
@@ -25,6 +29,7 @@ pub mod narrate;
 pub mod past;
 pub mod permissions;
 pub mod plan;
+pub mod plan_file;
 pub mod preflight;
 pub mod process;
 pub mod raw;
