@@ -134,8 +134,7 @@ async fn opened(
         run: opening.run.unwrap_or_else(|| run_id(Timestamp::now())),
     };
     if let Mode::Contract(plan) = &opening.mode {
-        let here =
-            Of { project: owner.project.clone(), tenant: owner.tenant.clone(), profile: profile.name.clone() };
+        let here = Of { project: owner.project.clone(), tenant: owner.tenant.clone(), profile: profile.name.clone() };
         plan_file::belongs(plan, &here)?;
     }
     let journal = journal(&opening.journal_folder.join(".stagepost"), owner)?;

@@ -31,7 +31,7 @@ mod slips;
 pub mod split;
 pub mod states;
 mod values;
-pub mod way_back;
 pub mod waves;
+pub mod way_back;
 
 pub use list::{Mailboxes, Row};

@@ -45,10 +45,7 @@ impl Change for Bring {
         let wanted = |t: &String| self.wanted.iter().find(|(n, _)| n == t).map(|(_, w)| w.clone()).unwrap_or_default();
         let verdict = |t: &String| if sent.contains(t) { Verdict::Same } else { Verdict::Differs(wanted(t)) };
         let before = |t: &String| world.get(t).cloned().unwrap_or_default();
-        Ok(targets
-            .iter()
-            .map(|t| Observed { target: t.clone(), before: before(t), verdict: verdict(t) })
-            .collect())
+        Ok(targets.iter().map(|t| Observed { target: t.clone(), before: before(t), verdict: verdict(t) }).collect())
     }
     async fn baseline(&self, _: &Session, targets: &[String]) -> Result<Vec<(String, Value)>> {
         Ok(targets.iter().map(|t| (t.clone(), json!({"whole": t}))).collect())
@@ -183,7 +180,12 @@ async fn what_only_the_service_knew_may_be_anything_and_nothing_else_may() {
 
 #[tokio::test]
 async fn an_attribute_that_is_as_it_will_be_is_as_it_was_planned() {
-    let plan = plan(vec![planned("endpoint", "e", json!({"server": "a", "at_once": "1"}), json!({"server": "b", "at_once": "2"}))]);
+    let plan = plan(vec![planned(
+        "endpoint",
+        "e",
+        json!({"server": "a", "at_once": "1"}),
+        json!({"server": "b", "at_once": "2"}),
+    )]);
     let wanted = json!({"server": "b", "at_once": "2"});
     let half = ("e", json!({"server": "b", "at_once": "1"}), wanted.clone());
     assert!(under(plan.clone(), &[], "endpoint", &[half]).await.passed());
@@ -293,7 +295,11 @@ async fn a_planned_switch_may_be_taken_back_and_no_other_made() {
     assert!(under(plan.clone(), &[], "set_mx", &due(set(&[new], 300), set(&[old], 300))).await.passed());
     assert!(under(plan.clone(), &[], "set_mx", &due(set(&[old], 300), set(&[old], 3600))).await.passed());
     let elsewhere = under(plan.clone(), &[], "set_mx", &due(set(&[old], 300), set(&["0 evil.test."], 300))).await;
-    assert!(elsewhere.said().contains("values: would be written and not planned: 0 evil.test."), "{}", elsewhere.said());
+    assert!(
+        elsewhere.said().contains("values: would be written and not planned: 0 evil.test."),
+        "{}",
+        elsewhere.said()
+    );
     let edited = under(plan.clone(), &[], "set_mx", &due(set(&[old, "20 b.test."], 300), set(&[new], 300))).await;
     assert!(edited.said().contains("values: found and not planned: 20 b.test."), "{}", edited.said());
     let slow = under(plan.clone(), &[], "set_mx", &due(set(&[old], 60), set(&[new], 300))).await;
@@ -317,8 +323,11 @@ async fn a_proof_that_only_the_tenant_knows_is_added_to_what_was_there() {
 #[tokio::test]
 async fn of_licences_only_the_product_in_question_counts() {
     let plan = plan(vec![planned("license::assign", ANN, json!({"licences": []}), json!({"licence": "E3"}))]);
-    let due = |held: Value, sku: &str| [(ANN, json!({"licences": held, "usageLocation": "DE"}), json!({"licence": sku}))];
-    assert!(under(plan.clone(), &[], "license::assign", &due(json!([{"sku": "visio", "off": []}]), "E3")).await.passed());
+    let due =
+        |held: Value, sku: &str| [(ANN, json!({"licences": held, "usageLocation": "DE"}), json!({"licence": sku}))];
+    assert!(
+        under(plan.clone(), &[], "license::assign", &due(json!([{"sku": "visio", "off": []}]), "E3")).await.passed()
+    );
     let given = under(plan.clone(), &[], "license::assign", &due(json!([{"sku": "e3", "off": ["mail"]}]), "E3")).await;
     assert!(given.said().contains("licence e3: planned nothing, found switched off: mail"), "{}", given.said());
     let other = under(plan, &[], "license::assign", &due(json!([]), "E5")).await;

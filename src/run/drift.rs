@@ -203,8 +203,7 @@ fn compare(planned: Images<'_>, due: Images<'_>, states: &[&Value], only: Option
     // An unknown value fits whatever is found, also what somebody has put there; so
     // it counts as reached only where all that is known has been reached.
     let planned_writes = changed(&before, &after);
-    let known: Vec<&String> =
-        planned_writes.iter().filter(|n| !after.get(*n).is_some_and(holds_unknown)).collect();
+    let known: Vec<&String> = planned_writes.iter().filter(|n| !after.get(*n).is_some_and(holds_unknown)).collect();
     let is_through = !known.is_empty() && known.iter().all(|n| fits(after.get(*n), found.get(*n)));
     let mut differences = Vec::new();
     for name in names {

@@ -165,7 +165,9 @@ pub fn read(path: &Path) -> Result<Filed> {
     if noted != found {
         return Err(Failure::new(Kind::Usage, format!("the plan `{shown}` was edited after it was made"))
             .detail(format!("its hash is {noted}, and what it says has {found}"))
-            .hint("a plan is made, not written: change the script or the list, then make a new one with `stagepost plan`"));
+            .hint(
+                "a plan is made, not written: change the script or the list, then make a new one with `stagepost plan`",
+            ));
     }
     let plan: Plan = serde_json::from_value(said).map_err(|e| broken(e.to_string()))?;
     Ok(Filed { plan, hash: found, sha256: hex(&Sha256::digest(&bytes)) })

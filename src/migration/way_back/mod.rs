@@ -86,7 +86,7 @@ fn readme(about: &About, steps: &[Step<'_>], files: &[&str]) -> String {
     );
     let mut number = 0;
     for (name, what) in ORDER {
-        if files.contains(name) {
+        if files.contains(&name) {
             number += 1;
             out.push_str(&format!("\n{number}. {name}\n"));
             what.iter().for_each(|line| out.push_str(&format!("   {line}\n")));

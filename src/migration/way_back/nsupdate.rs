@@ -39,10 +39,12 @@ fn set(step: &Step<'_>) -> Vec<String> {
     let list = |set: &Value| set["values"].as_array().cloned().unwrap_or_default();
     if list(after).iter().any(is_unknown) {
         // What can't be named can't be taken away, and a prerequisite can't hold.
-        lines.push(remark("a value that only the tenant knows was added, and stays: a proof of ownership harms nobody"));
+        lines
+            .push(remark("a value that only the tenant knows was added, and stays: a proof of ownership harms nobody"));
         return lines;
     }
-    let text = |set: &Value| -> Vec<String> { list(set).iter().filter_map(|v| v.as_str().map(str::to_owned)).collect() };
+    let text =
+        |set: &Value| -> Vec<String> { list(set).iter().filter_map(|v| v.as_str().map(str::to_owned)).collect() };
     let (old, new) = (text(before), text(after));
     if new.is_empty() {
         lines.push(format!("prereq nxrrset {owner} IN {kind}"));
