@@ -187,7 +187,9 @@ pub struct Rehearse {
 #[command(after_help = "\
 Examples:
   stagepost run scripts/staged.rhai --profile lab/profile.toml
-  stagepost run pilot.rhai --profile contoso.toml --approve 'Start pilot'
+  stagepost run staged --profile contoso.toml --plan plan.json
+                                                only what the plan lists (docs/plans.md)
+  stagepost run pilot.rhai --profile lab/profile.toml --approve 'Start pilot'
 
 An approval is asked at the terminal. Where nobody can be asked, and no --approve or --deny matches its text, the \
 run ends with exit code 5 and names the text.")]

@@ -5,13 +5,14 @@
 //! laid out. A plan that somebody has edited is refused: what it allows was never
 //! computed from the company. It decides nothing about a run; see `contract`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::plan::{Of, Pin, Plan, VERSION};
 use crate::base::{Failure, Kind, Result};
+use crate::migration::way_back;
 use crate::wire::guid::hex;
 
 /// A plan that was read, with what names it in a journal.
@@ -103,6 +104,48 @@ pub fn write(path: &Path, plan: &Plan) -> Result<String> {
     hash(plan)
 }
 
+/// Where the way back of a plan stands: `plan.way-back` beside `plan.json`.
+pub fn way_back_folder(path: &Path) -> PathBuf {
+    path.with_extension("way-back")
+}
+
+/// Writes the way back of a plan beside it; answers the folder. What an earlier plan
+/// of the same name left there goes.
+///
+/// # Errors
+/// `local`: the folder can't be made or written.
+pub fn write_way_back(path: &Path, plan: &Plan, hash: &str) -> Result<PathBuf> {
+    let folder = way_back_folder(path);
+    std::fs::create_dir_all(&folder).map_err(|e| unwritable(&folder, &e))?;
+    for name in [way_back::README, way_back::NSUPDATE, way_back::POWERSHELL, way_back::LDIF] {
+        match std::fs::remove_file(folder.join(name)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(unwritable(&folder.join(name), &e)),
+            _ => {}
+        }
+    }
+    let steps: Vec<way_back::Step<'_>> = plan
+        .changes
+        .iter()
+        .map(|c| way_back::Step {
+            operation: &c.operation,
+            target: &c.target,
+            before: &c.before,
+            after: &c.after,
+            way_back: &c.way_back,
+        })
+        .collect();
+    let about = way_back::About {
+        project: plan.of.project.clone(),
+        tenant: plan.of.tenant.clone(),
+        made: plan.made.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        hash: hash.to_owned(),
+    };
+    for (name, text) in way_back::files(&about, &steps) {
+        put(&folder.join(name), text.as_bytes())?;
+    }
+    Ok(folder)
+}
+
 /// Writes a file in one step.
 ///
 /// # Errors
@@ -125,11 +168,13 @@ pub fn put(path: &Path, bytes: &[u8]) -> Result<()> {
         file.persist(path)?;
         Ok(())
     };
-    written().map_err(|e| {
-        Failure::new(Kind::Local, format!("`{}` can't be written", path.display()))
-            .detail(e.to_string())
-            .hint("name a file in a folder that you may write to with `--out`")
-    })
+    written().map_err(|e| unwritable(path, &e))
+}
+
+fn unwritable(path: &Path, e: &std::io::Error) -> Failure {
+    Failure::new(Kind::Local, format!("`{}` can't be written", path.display()))
+        .detail(e.to_string())
+        .hint("name a file in a folder that you may write to with `--out`")
 }
 
 /// Reads a plan.
@@ -262,8 +307,8 @@ mod tests {
             changes: vec![Planned {
                 operation: "set_mx".into(),
                 target: "contoso.test MX".into(),
-                before: json!({"set": {"values": ["10 mail.contoso.test."], "ttl": 300}}),
-                after: json!({"values": ["0 cloud.test."], "ttl": 300}),
+                before: json!({"set": {"name": "contoso.test.", "type": "MX", "values": ["10 mail.contoso.test."], "ttl": 300}}),
+                after: json!({"name": "contoso.test.", "type": "MX", "values": ["0 cloud.test."], "ttl": 300}),
                 repeat: "guarded".into(),
                 way_back: json!({"kind": "reversible"}),
                 at: Some("staged.rhai:9:1".into()),
@@ -300,6 +345,20 @@ mod tests {
         let again = read(&path).expect("it says the same");
         assert_eq!(again.hash, hash);
         assert_ne!(again.sha256, filed.sha256);
+    }
+
+    #[test]
+    fn the_way_back_stands_beside_the_plan_and_that_of_an_older_one_goes() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("plan.json");
+        let at = write_way_back(&path, &plan(), "aa").expect("the folder may be written");
+        assert_eq!(at, folder.path().join("plan.way-back"));
+        let text = std::fs::read_to_string(at.join(way_back::NSUPDATE)).expect("a zone is changed");
+        assert!(text.contains("prereq yxrrset"), "{text}");
+        let mut none = plan();
+        none.changes.clear();
+        write_way_back(&path, &none, "bb").expect("the folder may be written");
+        assert!(!at.join(way_back::NSUPDATE).exists() && at.join(way_back::README).exists());
     }
 
     #[test]
