@@ -42,7 +42,7 @@ pub(crate) fn pass(context: &Context, args: &Run, again: Option<&Again>) -> Resu
         return Ok(code_of(Kind::Usage));
     }
     let mut pinned = resume::pinned(&here, &script, &library, &project)?;
-    let filed = contracts::agreed(args, &profile, &here, &script, &library)?;
+    let filed = contracts::agreed(args, &profile, &here, &pinned.pins)?;
     if let Some((filed, path)) = filed.as_ref().zip(args.plan.as_ref()) {
         pinned.pins.extend(filed.pins(path));
     }
