@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod telling;
+
+pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Runs, Show, Where};
+
 use crate::ui::{ColourChoice, Verbosity};
 
 /// Exit codes and what they mean. The table never changes meaning; help,
@@ -85,12 +89,22 @@ pub enum Verb {
     Rehearse(Rehearse),
     /// Run a script against the environment of a profile
     Run(Run),
+    /// Write down what a run would change; reads, and writes to nobody
+    Plan(Plan),
     /// Go on with a run that was broken off
     Resume(Resume),
     /// Say what became of a write in doubt; without a word, list them
     Resolve(Resolve),
     /// End a run from another terminal
     Cancel(Cancel),
+    /// Take back what a run changed, newest first
+    Undo(Undo),
+    /// List the runs of this project, and how each ended
+    Runs(Runs),
+    /// Tell what a run did
+    Show(Show),
+    /// Verify the journal, print its head, export its events
+    Audit(Audit),
     /// Open a prompt with the same primitives
     Repl(Repl),
     /// Serve a lab as a process of its own and write its profile
@@ -297,6 +311,76 @@ goes on with a cancelled run only by its id.")]
 pub struct Cancel {
     /// Id of the run, or its beginning
     pub run: Option<String>,
+}
+
+/// `stagepost undo`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost undo last --profile contoso.toml --plan
+                                                what would be taken back, what stays, what stands in the way
+  stagepost undo 20261120 --profile contoso.toml
+                                                the run whose id begins so
+  stagepost undo last set_mx --profile contoso.toml
+                                                one operation; also a step's name or the number of a change
+  stagepost undo last convert_to_mail_user:ann@contoso.com --profile contoso.toml
+  stagepost undo last --profile contoso.toml --approve '12 messages'
+
+It compares only what the run changed: what somebody else has changed since stays, and is listed. Mail that arrived in \
+the cloud since is counted, and an --approve must name the count. Exit code 0 if all was taken back, 6 if changes had \
+to stay for reasons of their own, 5 if the approval is missing. docs/undo.md has the order and the ways back.")]
+pub struct Undo {
+    /// Which run: its id, the beginning of it, or `last`
+    pub run: String,
+    /// Which part: a step's name, the number of a change, an operation, or operation:object
+    #[arg(value_name = "STEP|CHANGE")]
+    pub change: Option<String>,
+    /// Which tenant, directory and zones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// Show what would be done, and write nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Grant the approval if its text contains this; where mail has arrived since, it must name how many messages
+    #[arg(long, value_name = "TEXT")]
+    pub approve: Vec<String>,
+    /// Refuse the approval if its text contains this; stronger than --approve
+    #[arg(long, value_name = "TEXT")]
+    pub deny: Vec<String>,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
+}
+
+/// `stagepost plan`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost plan --profile lab/profile.toml                     the standard script; writes plan.json
+  stagepost plan pilot.rhai --profile contoso.toml --out pilot.json
+
+The script runs with the gate closed: reads are real, a write is written down with its image before and after, and \
+what comes later sees it as done. Waits end at once at the later time, approvals are listed and taken as granted, \
+nothing is sent to anybody. docs/plan.md says what a plan rests on.")]
+pub struct Plan {
+    /// A script: a file, or the name of a bundled one
+    #[arg(value_name = "SCRIPT", default_value = "staged")]
+    pub script: String,
+    /// Which tenant, directory and zones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// The list that the script reads as `project().mailboxes`
+    #[arg(long, value_name = "FILE")]
+    pub mailboxes: Option<PathBuf>,
+    /// Where the plan is written
+    #[arg(long, value_name = "FILE", default_value = "plan.json")]
+    pub out: PathBuf,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
+    /// Worker threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
 }
 
 /// `stagepost repl`

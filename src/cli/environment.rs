@@ -11,6 +11,7 @@ use crate::migration::project::{Project, template};
 use crate::run::approvals::Approver;
 use crate::run::journal::{Journal, Owner};
 use crate::run::narrate::{Narrator, Note};
+use crate::run::plan::Recorder;
 use crate::run::sqlite::{Looking, SqliteJournal};
 use crate::run::{Mode, Parts, Session};
 use crate::services::{Dialer, LabClock, Secrets, Services};
@@ -37,6 +38,8 @@ pub(crate) struct Opening<'a> {
 pub(crate) struct Opened {
     pub session: Arc<Session>,
     pub control: Option<Arc<LabClock>>,
+    /// Whose events it appends.
+    pub owner: Owner,
 }
 
 /// Reads a profile.
@@ -116,17 +119,34 @@ pub(crate) fn journal(folder: &Path) -> Result<Looking> {
 
 /// Opens a session that may write: it holds the project's journal.
 pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
-    opened(opening, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await
+    opened(opening, Mode::Open, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await
+}
+
+/// Opens a session that may write, over a journal with something in between.
+#[cfg(test)]
+pub(crate) async fn open_wrapped(
+    opening: Opening<'_>,
+    wrap: &dyn Fn(Arc<dyn Journal>) -> Arc<dyn Journal>,
+) -> Result<Opened> {
+    opened(opening, Mode::Open, |folder, owner| Ok(wrap(Arc::new(SqliteJournal::open(folder, owner)?)))).await
 }
 
 /// Opens a session that only reads: beside a run that holds the journal, and
 /// without making one. Any write is refused before it is sent.
 pub(crate) async fn look(opening: Opening<'_>) -> Result<Opened> {
-    opened(opening, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
+    opened(opening, Mode::Open, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
+}
+
+/// Opens a session that plans: it reads the journal's past and keeps nothing, and
+/// waits for nobody.
+pub(crate) async fn plan(opening: Opening<'_>) -> Result<Opened> {
+    let mode = Mode::Plan(Recorder::default());
+    opened(opening, mode, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
 }
 
 async fn opened(
     opening: Opening<'_>,
+    mode: Mode,
     journal: impl FnOnce(&Path, Owner) -> Result<Arc<dyn Journal>>,
 ) -> Result<Opened> {
     let profile = profile(opening.profile)?;
@@ -137,12 +157,14 @@ async fn opened(
     let source_password = secrets.source.clone();
     let authority = secrets.ca.clone();
     let services = Services::new(&profile, secrets, clock.clone(), opening.tap)?;
+    // The services keep their time; only what happens by the plan is foreseen.
+    let clock = if matches!(mode, Mode::Plan(_)) { clock.foresee() } else { clock };
     let owner = Owner {
         project: opening.project.name.clone(),
         tenant: whose(&profile, authority.as_deref()),
         run: opening.run.unwrap_or_else(|| run_id(Timestamp::now())),
     };
-    let journal = journal(&opening.journal_folder.join(".stagepost"), owner)?;
+    let journal = journal(&opening.journal_folder.join(".stagepost"), owner.clone())?;
     let session = Session::new(Parts {
         profile,
         project: opening.project,
@@ -155,10 +177,10 @@ async fn opened(
         journal,
         approver: opening.approver,
         handle: opening.handle,
-        mode: Mode::Open,
+        mode,
     });
     session.recall()?;
-    Ok(Opened { session, control })
+    Ok(Opened { session, control, owner })
 }
 
 /// Whose events these are. Each lab makes a certificate authority of its own,

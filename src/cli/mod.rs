@@ -4,6 +4,7 @@
 mod against;
 pub mod args;
 mod cancel;
+mod audit;
 mod check;
 mod companies;
 mod drive;
@@ -11,14 +12,20 @@ mod environment;
 mod explain;
 mod lab;
 mod lists;
+mod plan;
 mod rehearse;
 mod repl;
 mod resolve;
 mod resume;
 mod run;
+mod runs;
+mod show;
 mod survey;
+mod undo;
 mod validate;
 
+#[cfg(test)]
+mod crash_tests;
 #[cfg(test)]
 mod plants_tests;
 
@@ -61,6 +68,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Resume(args) => resume::resume(&context, &args),
         Verb::Resolve(args) => resolve::resolve(&context, &args),
         Verb::Cancel(args) => cancel::cancel(&context, &args),
+        Verb::Undo(args) => undo::undo(&context, &args),
+        Verb::Runs(args) => runs::runs(&context, &args),
+        Verb::Show(args) => show::show(&context, &args),
+        Verb::Audit(args) => audit::audit(&context, &args),
+        Verb::Plan(args) => plan::plan(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),

@@ -16,6 +16,7 @@ use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients;
 use super::report::plural;
 use super::session::Session;
+use super::shadow::exchange::{Table, user_key};
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::list::{Mailboxes, ROWS_PER_FILE};
@@ -164,6 +165,25 @@ impl Change for CreateBatch<'_> {
     fn settles_within(&self) -> i64 {
         300
     }
+    async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
+        let (name, rows) = (self.name, self.mailboxes.addresses());
+        session.foresee(|shadow| {
+            let batch = json!({
+                "Identity": name, "Status": "Created", "SourceEndpoint": self.endpoint,
+                "TotalCount": rows.len(), "SyncedCount": 0, "FailedCount": 0,
+            });
+            shadow.exchange.make(Table::Batches, name, batch);
+            for address in &rows {
+                let row = json!({
+                    "Identity": address, "BatchId": name, "Status": "Queued", "ErrorSummary": "",
+                    "SyncedItemCount": 0, "SkippedItemCount": 0, "MailboxGuid": Guid::NIL.to_string(),
+                    "LastSuccessfulSyncTime": Value::Null,
+                });
+                shadow.exchange.make(Table::Users, &user_key(name, address), row);
+            }
+        });
+        Ok(())
+    }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         let params: Params = vec![
             ("Name".into(), Param::from(self.name)),
@@ -302,6 +322,7 @@ fn planted_csv(csv: Vec<u8>) -> Vec<u8> {
 }
 
 /// One row of a batch as the service tells it.
+#[derive(Clone)]
 pub struct Row {
     /// Address.
     pub address: String,
@@ -345,7 +366,7 @@ async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
     params.push(("ResultSize".into(), Param::from("Unlimited")));
     let wanted =
         &["Identity", "Status", "ErrorSummary", "SkippedItemCount", "BatchId", "MailboxGuid", "LastSuccessfulSyncTime"];
-    let reply = session.services().exchange.invoke_for("Get-MigrationUser", params, wanted).await?;
+    let reply = session.sees().invoke_for("Get-MigrationUser", params, wanted).await?;
     Ok(reply
         .rows
         .iter()
@@ -407,7 +428,7 @@ pub async fn rows_of_people(session: &Session, addresses: &[String]) -> Result<B
 }
 
 pub(super) async fn batch_named(session: &Session, name: &str) -> Result<Option<Value>> {
-    match session.services().exchange.invoke("Get-MigrationBatch", vec![("Identity".into(), Param::from(name))]).await {
+    match session.sees().invoke("Get-MigrationBatch", vec![("Identity".into(), Param::from(name))]).await {
         Ok(reply) => Ok(reply.rows.into_iter().find(|r| text_of(get(r, "Identity")).eq_ignore_ascii_case(name))),
         Err(f) if f.kind == Kind::NotFound => Ok(None),
         Err(f) => Err(f),

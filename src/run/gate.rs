@@ -20,6 +20,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::doubt;
+use super::foresee;
 use super::journal::{Event, GROUP, Kind as EventKind};
 use super::session::Session;
 use super::told::Key;
@@ -40,7 +41,7 @@ pub enum Repeat {
 }
 
 impl Repeat {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Repeat::Guarded => "guarded",
             Repeat::UniqueByName => "unique_by_name",
@@ -62,7 +63,7 @@ pub enum WayBack {
 }
 
 impl WayBack {
-    fn json(self) -> Value {
+    pub(super) fn json(self) -> Value {
         match self {
             WayBack::Reversible => json!({"kind": "reversible"}),
             WayBack::Compensable(way) => json!({"kind": "compensable", "way": way}),
@@ -130,6 +131,17 @@ pub trait Change: Send + Sync {
     /// once.
     fn apply_group<'a>(&'a self, session: &'a Session, group: Vec<&'a Observed>) -> BoxFuture<'a, Vec<Result<()>>> {
         async move { session.clock().fan_out(group, self.at_once(), |one| self.apply(session, one)).await }.boxed()
+    }
+    /// Tells a plan what would be true once these objects are written: the
+    /// session's reads show it from then on, the service's own effects included.
+    /// Nothing is sent.
+    ///
+    /// # Errors
+    /// `unforeseen`: nobody can say. Whatever a write would be refused with for
+    /// what the objects are.
+    async fn predict(&self, _session: &Session, _due: &[Observed]) -> Result<()> {
+        Err(Failure::new(Kind::Unforeseen, format!("nobody can say what {} would leave behind", self.operation()))
+            .hint("plan a script without it, or run without a plan"))
     }
     /// How long a read may lag behind a write, in seconds of the session's
     /// clock; the read-back is repeated until then.
@@ -200,6 +212,12 @@ pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progr
             }
             None => due.push(one),
         }
+    }
+    if let Some(recorder) = session.planning() {
+        for outcome in foresee::foresee(session, recorder, change, due, progress).await? {
+            outcomes.insert(outcome.target.clone(), outcome);
+        }
+        return Ok(targets.into_iter().filter_map(|t| outcomes.remove(&t)).collect());
     }
     if !due.is_empty() {
         first_touch(session, change, &due).await?;

@@ -246,11 +246,10 @@ pub struct Owner {
 /// The hash of an event: over the one before it, its owner and everything it
 /// says.
 pub fn chain(before: &str, owner: &Owner, number: u64, event: &Event) -> String {
-    let mut hash = Sha256::new();
     let time = event.time.to_string();
     let body = event.body.to_string();
     let number = number.to_string();
-    let parts = [
+    link([
         before,
         &owner.project,
         &owner.tenant,
@@ -261,7 +260,13 @@ pub fn chain(before: &str, owner: &Owner, number: u64, event: &Event) -> String 
         &event.operation,
         &event.target,
         &body,
-    ];
+    ])
+}
+
+/// The hash over the hash before an event and its columns as they are kept:
+/// project, tenant, run, number, kind, time, operation, target, body.
+pub fn link(parts: [&str; 10]) -> String {
+    let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());

@@ -14,10 +14,12 @@ use super::approvals::approve;
 use super::domains::one;
 use super::doubt;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
-use super::recipients::image;
+use super::recipients::{entry_of, image};
 use super::session::Session;
+use super::shadow::unknown;
 use super::told::{Key, without_secrets};
 use crate::base::{Failure, Kind, Result};
+use crate::migration::difference;
 use crate::services::exchange::{Exchange, Reply};
 use crate::wire::attributes::{Mod, dn_key};
 use crate::wire::invoke::{Param, Params};
@@ -61,6 +63,17 @@ impl Change for Once<'_> {
         let verdict = if sent { Verdict::Same } else { Verdict::Differs(Value::Null) };
         Ok(vec![Observed { target: self.target.clone(), before: Value::Null, verdict }])
     }
+    async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
+        session.assume(format!("nothing that the plan reads afterwards hangs on {}", self.target));
+        let answer = match &self.call {
+            Call::Invoke(..) => json!({"rows": unknown::text(unknown::Of::Answer, &self.target)}),
+            Call::Graph(..) => json!(unknown::text(unknown::Of::Answer, &self.target)),
+        };
+        if let Ok(mut slot) = self.answer.lock() {
+            *slot = Some(answer);
+        }
+        Ok(())
+    }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         let services = session.services();
         let answer = match &self.call {
@@ -85,7 +98,7 @@ impl Change for Once<'_> {
 /// Those of Exchange; `approval` for one that writes.
 pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Result<Value> {
     if Exchange::is_read(cmdlet) {
-        let Reply { rows, warnings, .. } = session.services().exchange.invoke(cmdlet, params).await?;
+        let Reply { rows, warnings, .. } = session.sees().invoke(cmdlet, params).await?;
         for text in warnings {
             session.note(super::narrate::What::Warned { text, hint: String::new() });
         }
@@ -170,7 +183,7 @@ impl Change for Modify<'_> {
         vec![dn_key(self.dn)]
     }
     async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
-        let entry = session.services().directory.read(self.dn).await?.ok_or_else(|| {
+        let entry = session.sees().read(self.dn).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("there is no object {}", self.dn))
                 .during("ldap", "modify")
                 .on(self.dn)
@@ -179,6 +192,23 @@ impl Change for Modify<'_> {
         let applied = self.applied.lock().is_ok_and(|a| *a);
         let verdict = if applied { Verdict::Same } else { Verdict::Differs(Value::Null) };
         Ok(vec![Observed { target: dn_key(self.dn), before: image(&entry), verdict }])
+    }
+    async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {
+        for one in due {
+            let before = entry_of(&one.before);
+            let after = difference::apply(&before, self.mods).map_err(|code| {
+                Failure::new(Kind::Conflict, format!("{} does not hold what the modify takes away, or holds what it adds", self.dn))
+                    .during("ldap", "modify")
+                    .on(self.dn)
+                    .status(code)
+                    .hint("look at the object: nothing of a modify is carried out unless all of it fits")
+            })?;
+            session.foresee(|shadow| shadow.directory.becomes(&before, &after));
+        }
+        if let Ok(mut applied) = self.applied.lock() {
+            *applied = true;
+        }
+        Ok(())
     }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         session.services().directory.modify(self.dn, self.mods).await?;

@@ -331,15 +331,18 @@ impl Session {
         self.journal.told(self.journal.run(), &mut |stored| told.learn(&stored.event))
     }
 
-    /// Appends a group of events in one commit, and remembers what they say.
+    /// Appends a group of events in one commit, and remembers what they say. A
+    /// planning run remembers them and keeps nothing.
     ///
     /// # Errors
     /// The journal can't be written; nothing of the group was.
     pub fn append(&self, events: &[Event]) -> Result<()> {
-        let all = self.with_pending(events);
-        if let Err(failure) = self.journal.append(&all) {
-            self.keep_pending(all, events.len());
-            return Err(failure);
+        if self.planning().is_none() {
+            let all = self.with_pending(events);
+            if let Err(failure) = self.journal.append(&all) {
+                self.keep_pending(all, events.len());
+                return Err(failure);
+            }
         }
         let mut memory = self.memory();
         events.iter().for_each(|e| memory.past.learn(e));

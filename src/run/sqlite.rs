@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::journal::{Event, Journal, Owner, Run, Stored, chain};
 use super::schema::{self, VERSION};
-use crate::base::{self, Failure, Result};
+use crate::base::{self, Failure, Result, crash};
 
 /// An open journal, with the project's lock held.
 pub struct SqliteJournal {
@@ -85,8 +85,11 @@ fn take_lock(folder: &Path) -> Result<Lock> {
 
 impl Journal for SqliteJournal {
     fn append(&self, events: &[Event]) -> Result<Vec<u64>> {
+        crash::point("journal before")?;
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        append_to(&mut connection, &self.owner, events)
+        let numbers = append_to(&mut connection, &self.owner, events)?;
+        crash::point("journal after")?;
+        Ok(numbers)
     }
 
     fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()> {
@@ -320,7 +323,7 @@ impl Journal for Looking {
     }
 }
 
-fn too_new(path: &Path, version: i64) -> Failure {
+pub(super) fn too_new(path: &Path, version: i64) -> Failure {
     Failure::new(
         base::Kind::Local,
         format!("the journal {} has version {version}, this stagepost knows up to {VERSION}", path.display()),

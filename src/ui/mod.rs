@@ -9,6 +9,7 @@
 //! A reader that closes the pipe early (`| head`) is no failure: from then on
 //! data is dropped in silence. Any other failure to write is kept for `main`.
 
+pub mod facts;
 mod live;
 mod plan;
 pub mod spot;
