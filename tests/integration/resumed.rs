@@ -28,9 +28,9 @@ fn resume(lab: &LabProcess, more: &[&str]) -> Output {
     run(lab.folder(), &[&["resume", "--profile", PROFILE], more].concat())
 }
 
-/// Address of somebody of the list.
+/// Object id of somebody in the cloud.
 fn somebody(lab: &LabProcess) -> String {
-    lab.get("/world")["company"]["list"][0].as_str().expect("an address").to_owned()
+    lab.get("/world")["tenant"]["users"][0]["id"].as_str().expect("an id").to_owned()
 }
 
 /// How many requests of this kind reached a service.
