@@ -13,6 +13,22 @@ use super::journal::{Event, Kind};
 use crate::base::Timestamp;
 use crate::wire::attributes::address_key;
 
+/// Operations from whose intents and outcomes something is learnt. Of a company of
+/// 100,000 the others fill the journal, and needn't be read.
+pub const LEARNT: [&str; 11] = [
+    "batch",
+    "start",
+    "remove",
+    "watch",
+    "license::assign",
+    "release",
+    "release::carry_home",
+    "set_mx",
+    "set_mx::lower_ttl",
+    "exchange::invoke",
+    "graph",
+];
+
 /// What was learnt.
 #[derive(Default)]
 pub struct Past {
@@ -171,6 +187,18 @@ mod tests {
 
     fn event(kind: Kind, operation: &str, target: &str, body: Value) -> Event {
         Event { kind, time: jiff::Timestamp::UNIX_EPOCH, operation: operation.into(), target: target.into(), body }
+    }
+
+    #[test]
+    fn every_operation_that_something_is_learnt_from_is_listed() {
+        let (source, _) = include_str!("past.rs").split_once("mod tests {").expect("the tests stand last");
+        for kind in ["Intent", "Outcome"] {
+            for named in source.split(&format!("(Kind::{kind}, \"")).skip(1) {
+                let name = named.split('"').next().unwrap_or_default();
+                assert!(LEARNT.contains(&name), "{name} is learnt from and never read");
+            }
+        }
+        assert!(super::super::journal::RAW.iter().all(|raw| LEARNT.contains(raw)));
     }
 
     #[test]

@@ -67,10 +67,15 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     }
     let name = batch.name();
     let step = session.step("watch", name);
-    let deadline = session.now() + how.deadline;
     let reason = if how.until_provisioned { format!("the mailboxes of {name}") } else { format!("the copy of {name}") };
+    // A watch of an earlier pass goes on: its time is not counted anew.
+    let which = json!([name, how.until_provisioned]);
+    let deadline = session.deadline("watch", &which, session.now() + how.deadline, &reason)?;
+    let back = match how.pause {
+        Some(pause) => Some(session.wait_ends("watch::pause", &which, session.now() + pause, &reason)?),
+        None => None,
+    };
     session.note(What::Waiting { reason, until: deadline });
-    let back = how.pause.map(|pause| session.now() + pause);
     let known = batch.state().synced.len();
     // Whoever finds a batch at its end doesn't know since when.
     let mut seen_at_work = false;

@@ -12,6 +12,7 @@ mod guards;
 mod messes;
 mod pages;
 mod rehearsals;
+mod resumed;
 mod resumes;
 mod settings;
 mod signals;
