@@ -23,7 +23,7 @@ use crate::lab::serve::Lab;
 use crate::run::Session;
 use crate::run::approvals::{Answer, Approver, working_day_later};
 use crate::run::journal::Journal;
-use crate::run::narrate::{Keeper, Note};
+use crate::run::narrate::Keeper;
 use crate::run::process;
 
 /// Rows of a page: a small company has several.
@@ -66,7 +66,8 @@ impl Project {
 }
 
 /// Somebody who answers yes a working day after first asked, and at once if asked
-/// the same again after that.
+/// the same again after that. A run that goes on may name another number of people:
+/// whom an earlier one gave back is no longer among them.
 #[derive(Default)]
 struct Person(Mutex<BTreeMap<String, Timestamp>>);
 
@@ -75,7 +76,8 @@ impl Approver for Person {
     async fn ask(&self, session: &Session, text: &str) -> Result<Option<Answer>> {
         let until = {
             let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            *asked.entry(text.to_owned()).or_insert_with(|| working_day_later(session.now()))
+            let question: String = text.split(' ').filter(|word| word.parse::<u64>().is_err()).collect();
+            *asked.entry(question).or_insert_with(|| working_day_later(session.now()))
         };
         session.clock().sleep_until(until).await?;
         Ok(Some(Answer { granted: true, by: "the person".into() }))
@@ -88,8 +90,6 @@ pub(super) struct Ran {
     pub code: u8,
     /// Why it ended early.
     pub failure: Option<Failure>,
-    /// What it told.
-    pub notes: Vec<Note>,
 }
 
 /// A folder whose commits cost no disk, where the system has one.
@@ -103,8 +103,9 @@ impl Ground {
     /// A lab over a company of so many, with or without the usual faults.
     pub(super) fn new(make: usize, seed: u64, faults: &str) -> Ground {
         Soil::of(None, PAGE).spread();
-        let line = ["stagepost", "rehearse", "--make", &make.to_string(), "--seed", &seed.to_string(), "--faults", faults]
-            .map(str::to_owned);
+        let line =
+            ["stagepost", "rehearse", "--make", &make.to_string(), "--seed", &seed.to_string(), "--faults", faults]
+                .map(str::to_owned);
         let Verb::Rehearse(args) = Cli::try_parse_from(line).expect("the options are good").verb else {
             unreachable!("the verb is rehearse")
         };
@@ -128,16 +129,14 @@ impl Ground {
         self.lab().put(self.before.clone());
     }
 
-    /// The world, to look at or to change.
-    pub(super) fn world(&self) -> Arc<Mutex<World>> {
-        self.lab().world()
+    /// The world as it is now.
+    pub(super) fn snapshot(&self) -> World {
+        self.lab().world().lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What there is to compare.
     pub(super) fn picture(&self) -> Picture {
-        let world = self.world();
-        let world = world.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Picture::of(&world)
+        Picture::of(&self.snapshot())
     }
 
     /// A run of a project that comes to its end, or not.
@@ -156,24 +155,17 @@ impl Ground {
     /// What one process does: it opens, runs, and is gone with all its threads.
     fn process(&self, project: &Project, wrap: Wrap<'_>) -> Ran {
         let runtime = runtime(Some(1)).expect("a runtime starts");
-        let keeper = Arc::new(Keeper::default());
-        let end = self.session(project, wrap, &runtime, &keeper);
+        let end = self.session(project, wrap, &runtime);
         // What was under way is cut off, as when a process dies.
         runtime.shutdown_timeout(Duration::from_secs(10));
         let (code, failure) = match end {
             Ok(code) => (code, None),
             Err(failure) => (code_of(failure.kind), Some(failure)),
         };
-        Ran { code, failure, notes: keeper.notes() }
+        Ran { code, failure }
     }
 
-    fn session(
-        &self,
-        project: &Project,
-        wrap: Wrap<'_>,
-        runtime: &tokio::runtime::Runtime,
-        keeper: &Arc<Keeper>,
-    ) -> Result<u8> {
+    fn session(&self, project: &Project, wrap: Wrap<'_>, runtime: &tokio::runtime::Runtime) -> Result<u8> {
         let opening = Opening {
             profile: self.lab().profile_path(),
             project: rehearse::sample_project(self.lab(), None, self.home.path())?,
@@ -181,7 +173,7 @@ impl Ground {
             journal_folder: project.folder.path(),
             out: project.folder.path(),
             approver: project.person.clone(),
-            narrator: keeper.clone(),
+            narrator: Arc::new(Keeper::default()),
             tap: None,
             handle: runtime.handle().clone(),
             run: None,
