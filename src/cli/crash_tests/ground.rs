@@ -12,6 +12,7 @@ use clap::Parser as _;
 use super::super::args::{Cli, Verb};
 use super::super::environment::{self, Opened, Opening};
 use super::super::lists::Script;
+use super::super::resume::{self, Again};
 use super::super::{code_of, companies, lists, rehearse, runtime};
 use super::picture::Picture;
 use crate::base::crash::{Ending, Life};
@@ -20,11 +21,11 @@ use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::host::{Host, Library};
 use crate::lab::World;
 use crate::lab::serve::Lab;
-use crate::run::Session;
 use crate::run::approvals::{Answer, Approver, working_day_later};
 use crate::run::journal::Journal;
 use crate::run::narrate::Keeper;
-use crate::run::process;
+use crate::run::session::Session;
+use crate::run::{Mode, pins, process};
 
 /// Rows of a page: a small company has several.
 const PAGE: u32 = 20;
@@ -46,17 +47,33 @@ pub(super) struct Project {
     folder: tempfile::TempDir,
     person: Arc<Person>,
     plant: Option<Plant>,
+    resumes: bool,
 }
 
 impl Project {
-    /// A fresh one.
+    /// A fresh one, whose runs go on where the one before was broken off.
     pub(super) fn new() -> Project {
-        Project::planted(None)
+        Project { folder: folder(), person: Arc::default(), plant: None, resumes: true }
     }
 
-    /// A fresh one, whose host makes a mistake.
-    pub(super) fn planted(plant: Option<Plant>) -> Project {
-        Project { folder: folder(), person: Arc::default(), plant }
+    /// The same, of a host with a mistake.
+    pub(super) fn planted(self, plant: Option<Plant>) -> Project {
+        Project { plant, ..self }
+    }
+
+    /// The same, in which each run is a new one.
+    pub(super) fn anew(self, anew: bool) -> Project {
+        Project { resumes: !anew, ..self }
+    }
+
+    /// The run that was broken off, if the journal knows of one.
+    fn left(&self) -> Result<Option<Again>> {
+        if !self.folder.path().join(".stagepost/journal.sqlite").exists() {
+            return Ok(None);
+        }
+        let runs = environment::journal(self.folder.path())?.runs()?;
+        let last = runs.into_iter().last().filter(|run| run.verb == "run" && run.state != "ended");
+        Ok(last.map(|run| Again { run, accept_changes: false }))
     }
 
     /// Its folder.
@@ -166,6 +183,7 @@ impl Ground {
     }
 
     fn session(&self, project: &Project, wrap: Wrap<'_>, runtime: &tokio::runtime::Runtime) -> Result<u8> {
+        let again = if project.resumes { project.left()? } else { None };
         let opening = Opening {
             profile: self.lab().profile_path(),
             project: rehearse::sample_project(self.lab(), None, self.home.path())?,
@@ -176,11 +194,17 @@ impl Ground {
             narrator: Arc::new(Keeper::default()),
             tap: None,
             handle: runtime.handle().clone(),
-            run: None,
+            run: again.as_ref().map(|again| again.run.id.clone()),
+            mode: Mode::Open,
         };
         let Opened { session, .. } = runtime.block_on(environment::open_wrapped(opening, wrap))?;
-        process::begin(&session, "run", &self.script.name, &[])?;
-        let mut host = Host::new(session.clone(), Library::bundled_only());
+        let library = Library::bundled_only();
+        let pinned = resume::pinned(self.home.path(), &self.script, &library, session.project())?;
+        match again {
+            None => pins::begin(&session, "run", &self.script.name, &pinned)?,
+            Some(again) => again.goes_on(&session, &self.script.name, &pinned)?,
+        }
+        let mut host = Host::new(session.clone(), library);
         let ended = host.run_text(&self.script.name, &self.script.text);
         let code = match &ended {
             Ok(_) if session.memory().left.is_empty() => 0,

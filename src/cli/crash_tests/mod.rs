@@ -163,7 +163,8 @@ fn complaint(ran: &Ran, who: &str, wrong: &mut Vec<String>) {
 /// Dies, once or again in the run after it, and is finished.
 fn killed(ground: &Ground, calm: &Calm, first: u64, second: Option<u64>, plant: Option<Plant>) -> Verdict {
     ground.fresh();
-    let project = Project::planted(plant);
+    // Half of them are resumed, half are run anew.
+    let project = Project::new().planted(plant).anew(first.is_multiple_of(2));
     let life = Life::new(Ending::Dies(first));
     let ran = ground.run(&project, &life);
     let mut wrong = unrecorded(&ground.snapshot(), project.path());
@@ -183,7 +184,7 @@ fn killed(ground: &Ground, calm: &Calm, first: u64, second: Option<u64>, plant: 
 /// Loses an exchange, and must come to its end by itself.
 fn lost(ground: &Ground, calm: &Calm, ending: Ending, plant: Option<Plant>) -> Verdict {
     ground.fresh();
-    let project = Project::planted(plant);
+    let project = Project::new().planted(plant);
     let life = Life::new(ending);
     let ran = ground.run(&project, &life);
     ground.settle(&life);
