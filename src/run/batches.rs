@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) status: String,
     pub(super) is_over: bool,
     pub(super) synced: BTreeSet<String>,
+    /// Whose copy a watch over the copy has told of as complete.
+    pub(super) told: BTreeSet<String>,
     pub(super) failed: BTreeMap<String, String>,
     pub(super) provisioned: BTreeSet<String>,
 }
