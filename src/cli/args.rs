@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod telling;
 
-pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Runs, Show, Where};
+pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Runs, Show, Status, Where, Why};
 
 use crate::ui::{ColourChoice, Verbosity};
 
@@ -93,6 +93,10 @@ pub enum Verb {
     Runs(Runs),
     /// Tell what a run did
     Show(Show),
+    /// Tell for each mailbox where it stands and what it waits for
+    Status(Status),
+    /// Tell one person's whole story
+    Why(Why),
     /// Verify the journal, print its head, export its events
     Audit(Audit),
     /// Open a prompt with the same primitives

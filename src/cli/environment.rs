@@ -37,6 +37,8 @@ pub(crate) struct Opening<'a> {
 pub(crate) struct Opened {
     pub session: Arc<Session>,
     pub control: Option<Arc<LabClock>>,
+    /// Whose events those of the session are, in the journal.
+    pub tenant: String,
 }
 
 /// Reads a profile.
@@ -129,6 +131,7 @@ async fn opened(
         tenant: whose(&profile, authority.as_deref()),
         run: opening.run.unwrap_or_else(|| run_id(Timestamp::now())),
     };
+    let tenant = owner.tenant.clone();
     let journal = journal(&opening.journal_folder.join(".stagepost"), owner)?;
     let session = Session::new(Parts {
         profile,
@@ -145,7 +148,7 @@ async fn opened(
         mode: Mode::Open,
     });
     session.recall()?;
-    Ok(Opened { session, control })
+    Ok(Opened { session, control, tenant })
 }
 
 /// Whose events these are. Each lab makes a certificate authority of its own,

@@ -16,8 +16,10 @@ mod repl;
 mod run;
 mod runs;
 mod show;
+mod status;
 mod survey;
 mod validate;
+mod why;
 
 #[cfg(test)]
 mod plants_tests;
@@ -60,6 +62,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Run(args) => run::run(&context, &args),
         Verb::Runs(args) => runs::runs(&context, &args),
         Verb::Show(args) => show::show(&context, &args),
+        Verb::Status(args) => status::status(&context, &args),
+        Verb::Why(args) => why::why(&context, &args),
         Verb::Audit(args) => audit::audit(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),

@@ -194,7 +194,7 @@ fn line(record: &Record, word: &str, tone: Tone, text: impl Into<String>) -> Acc
 }
 
 /// One event by itself.
-fn plain(record: &Record, detailed: bool) -> AccountLine {
+pub(crate) fn plain(record: &Record, detailed: bool) -> AccountLine {
     let said = |key: &str| record.more[key].as_str().unwrap_or_default();
     let target = record.target.as_str();
     let by = |record: &Record| if record.by.is_empty() { String::new() } else { format!(" (by {})", record.by) };

@@ -35,15 +35,18 @@ pub mod records;
 pub mod removal;
 pub mod report;
 mod schema;
+pub mod seen;
 pub mod session;
 pub mod situation;
 pub mod sqlite;
+pub mod standing;
 pub mod start;
 pub mod synchronize;
 pub mod validate;
 pub mod waiting;
 pub mod watch;
 pub mod waves;
+pub mod why;
 pub mod zones;
 
 pub use session::{Mode, Parts, Session, Step};
