@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod telling;
 
-pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Runs, Show, Status, Where, Why};
+pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Report, Runs, Show, Status, Where, Why};
 
 use crate::ui::{ColourChoice, Verbosity};
 
@@ -97,6 +97,8 @@ pub enum Verb {
     Status(Status),
     /// Tell one person's whole story
     Why(Why),
+    /// Write the page of a run
+    Report(Report),
     /// Verify the journal, print its head, export its events
     Audit(Audit),
     /// Open a prompt with the same primitives

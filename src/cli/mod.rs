@@ -13,6 +13,7 @@ mod lab;
 mod lists;
 mod rehearse;
 mod repl;
+mod report;
 mod run;
 mod runs;
 mod show;
@@ -64,6 +65,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Show(args) => show::show(&context, &args),
         Verb::Status(args) => status::status(&context, &args),
         Verb::Why(args) => why::why(&context, &args),
+        Verb::Report(args) => report::report(&context, &args),
         Verb::Audit(args) => audit::audit(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),

@@ -10,6 +10,7 @@ use super::{Context, code_of, lists, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
 use crate::migration::project::Project;
+use crate::report::notes::{self, NotesFile};
 use crate::report::wirelog::WireLog;
 use crate::run::approvals::Beforehand;
 use crate::run::narrate::What;
@@ -45,6 +46,7 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
     if args.yes {
         approve.push(String::new());
     }
+    let notes = Arc::new(NotesFile::default());
     let opened = runtime.block_on(environment::open(Opening {
         profile: &args.profile,
         project,
@@ -56,12 +58,16 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
             deny: args.deny.clone(),
             person: Some(Arc::new(move |text: &str| ui.confirm(text))),
         }),
-        narrator: Arc::new(Both(vec![context.ui.clone()])),
+        narrator: Arc::new(Both(vec![context.ui.clone(), notes.clone()])),
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
         run: None,
     }))?;
     let session = opened.session;
+    if let Err(failure) = notes.begin(&notes::path(&here, session.journal().run())) {
+        // The run is recorded in the journal; its page will have no steps.
+        context.ui.warning(&failure.message, failure.hint.as_deref());
+    }
     process::begin(&session, "run", &script.name, &[])?;
     session.note(What::Began { script: script.name.clone(), profile: profile.name.clone(), seed: None });
     let code = match drive::script(context, &runtime, &session, library, &script) {
