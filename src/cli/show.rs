@@ -135,7 +135,7 @@ impl Account {
                 self.open.insert(key, line(&record, &record.operation, Tone::Warn, text));
                 return;
             }
-            Some(Kind::Outcome) => drop(self.open.remove(&key)),
+            Some(Kind::Outcome | Kind::Resolved) => drop(self.open.remove(&key)),
             _ => {}
         }
         let groups = match (record.event, record.outcome.as_str()) {

@@ -57,7 +57,7 @@ fn with_profile(context: &Context, args: &Status, folder: &Path, profile: &Path)
         path => Some(lists::list(context, &folder.join(path), project.unknown_columns)?),
     };
     let opened = looking(&runtime, profile, project, folder)?;
-    let (session, tenant) = (opened.session, opened.tenant);
+    let (session, tenant) = (opened.session, opened.owner.tenant);
     let standings = match Reading::open(folder) {
         Ok(reading) => remembered(&reading, Some(&tenant))?.0,
         // Before the first run.
@@ -97,6 +97,7 @@ pub(crate) fn looking(runtime: &Runtime, profile: &Path, project: Project, folde
         tap: None,
         handle: runtime.handle().clone(),
         run: None,
+        mode: crate::run::Mode::Open,
     }))
 }
 

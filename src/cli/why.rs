@@ -32,7 +32,7 @@ pub(crate) fn why(context: &Context, args: &Why) -> Result<u8> {
     let project = run::project(&folder, &args.profile, &profile, None)?;
     let runtime = runtime(None)?;
     let opened = looking(&runtime, &args.profile, project, &folder)?;
-    let (session, tenant) = (opened.session, opened.tenant);
+    let (session, tenant) = (opened.session, opened.owner.tenant);
     let reading = match Reading::open(&folder) {
         Ok(reading) => Some(reading),
         Err(failure) if failure.kind == Kind::NotFound => None,

@@ -13,7 +13,7 @@ use super::audit::{Damage, Harm};
 use super::journal::{Event, Kind, Run};
 
 /// The version that this build writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// The journal itself, a statement each; an audit compares the file with them.
 const EVENTS: [&str; 5] = [
@@ -52,6 +52,18 @@ CREATE TABLE run (
 ) STRICT;
 ";
 
+/// What a run keeps for its next pass, and what was decided about it, found
+/// without a look at the images and the writes between them.
+const TOLD: &str = "
+CREATE INDEX event_told ON event (run, number)
+    WHERE kind NOT IN ('baseline', 'consequence', 'left', 'forced', 'intent', 'outcome')
+       OR operation IN ('exchange::invoke', 'graph') AND kind IN ('intent', 'outcome');
+";
+
+/// The condition of [`TOLD`], word for word: only so is its index used.
+pub(super) const IS_TOLD: &str = "(kind NOT IN ('baseline', 'consequence', 'left', 'forced', 'intent', 'outcome')
+       OR operation IN ('exchange::invoke', 'graph') AND kind IN ('intent', 'outcome'))";
+
 /// Brings a file to this version, in one transaction. `Err(Ok(version))`: it is
 /// of a newer stagepost.
 pub(super) fn bring_up(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::Error>> {
@@ -72,6 +84,9 @@ pub(super) fn bring_up(connection: &mut Connection) -> Result<(), Result<i64, ru
         if found < 2 {
             transaction.execute_batch(RUNS)?;
             project_all(&transaction)?;
+        }
+        if found < 3 {
+            transaction.execute_batch(TOLD)?;
         }
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()

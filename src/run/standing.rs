@@ -253,7 +253,12 @@ impl Standings {
             (Kind::Intent, "release") => {
                 self.person(&event.target, &stored.run).releasing = Some(event.time);
             }
-            (Kind::Outcome, "set_mx") if applied => {
+            (Kind::Outcome, "undo::mailbox") if applied => {
+                let person = self.person(&event.target, &stored.run);
+                (person.converted, person.copied, person.failed, person.releasing) = (None, None, None, None);
+                person.left = Some((event.time, "it was taken back: `stagepost undo`".to_owned()));
+            }
+            (Kind::Outcome, "set_mx" | "undo::zone") if applied && event.target.ends_with(" MX") => {
                 let domain = domain_of_set(&event.target);
                 let values = texts(&event.body["after"]["set"]["values"]);
                 match values.iter().any(|v| routing::is_cloud_host(routing::mx_host(v))) {

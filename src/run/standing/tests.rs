@@ -100,6 +100,22 @@ fn a_failed_row_is_released_left_and_taken_up_again() {
 }
 
 #[test]
+fn what_was_undone_is_whole_on_premises() {
+    let ann = "ann@contoso.test";
+    let mut standings = Standings::default();
+    batched(&mut standings);
+    done(&mut standings, 2, "start", "Wave-01");
+    watched(&mut standings, 3, &[ann], &[]);
+    done(&mut standings, 4, "convert_to_mail_user", ann);
+    switched(&mut standings, 5, "contoso-test.mail.protection.outlook.com");
+    let values = json!({"state": "applied", "after": {"set": {"values": ["10 mail.contoso.test."]}}});
+    learn(&mut standings, 6, Kind::Outcome, "undo::zone", "contoso.test MX", values);
+    assert_eq!(place(&standings, ann), Place::Converted);
+    learn(&mut standings, 6, Kind::Outcome, "undo::mailbox", ann, json!({"state": "applied", "after": {}}));
+    assert_eq!(place(&standings, ann), Place::Left);
+}
+
+#[test]
 fn a_batch_that_the_service_refused_holds_nobody() {
     let mut standings = Standings::default();
     let planned = json!({"planned": {"addresses": ["ann@contoso.test"]}});
