@@ -429,6 +429,14 @@ pub async fn rows_of_people(session: &Session, addresses: &[String]) -> Result<B
     Ok(latest)
 }
 
+/// Everybody's row, of whatever batch: one paged read.
+///
+/// # Errors
+/// Those of Exchange.
+pub(super) async fn rows_of_everybody(session: &Session) -> Result<Vec<Row>> {
+    rows_where(session, Vec::new()).await
+}
+
 pub(super) async fn batch_named(session: &Session, name: &str) -> Result<Option<Value>> {
     match session.sees().invoke("Get-MigrationBatch", vec![("Identity".into(), Param::from(name))]).await {
         Ok(reply) => Ok(reply.rows.into_iter().find(|r| text_of(get(r, "Identity")).eq_ignore_ascii_case(name))),

@@ -18,4 +18,5 @@ mod settings;
 mod signals;
 mod support;
 mod survey;
+mod told;
 mod validate;
