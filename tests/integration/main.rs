@@ -17,4 +17,5 @@ mod settings;
 mod signals;
 mod support;
 mod survey;
+mod undo;
 mod validate;
