@@ -8,6 +8,7 @@ pub mod approvals;
 #[cfg(test)]
 pub mod bare;
 pub mod batches;
+pub mod consequences;
 pub mod convert;
 pub mod decommission;
 pub mod domains;
