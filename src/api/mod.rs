@@ -8,7 +8,9 @@
 pub mod cloud;
 pub mod core;
 pub mod declare;
+pub mod kept;
 pub mod mailboxes;
+pub mod remembered;
 pub mod rows;
 pub mod services;
 pub mod steps;
@@ -20,6 +22,7 @@ use declare::{OwnType, Primitive};
 /// The tables, one line for each namespace file.
 const TABLES: &[&[Primitive]] = &[
     core::PRIMITIVES,
+    remembered::PRIMITIVES,
     steps::PRIMITIVES,
     mailboxes::PRIMITIVES,
     rows::PRIMITIVES,

@@ -11,6 +11,8 @@ use crate::migration::project::{Project, template};
 use crate::run::approvals::Approver;
 use crate::run::journal::{Journal, Owner};
 use crate::run::narrate::{Narrator, Note};
+use crate::run::plan::{Of, Recorder};
+use crate::run::plan_file;
 use crate::run::sqlite::{Looking, SqliteJournal};
 use crate::run::{Mode, Parts, Session};
 use crate::services::{Dialer, LabClock, Secrets, Services};
@@ -31,14 +33,16 @@ pub(crate) struct Opening<'a> {
     pub handle: Handle,
     /// The run that goes on; `None`: a new one.
     pub run: Option<String>,
+    /// What becomes of writes.
+    pub mode: Mode,
 }
 
 /// A session, and the lab's control where one stands behind the profile.
 pub(crate) struct Opened {
     pub session: Arc<Session>,
     pub control: Option<Arc<LabClock>>,
-    /// Whose events the journal keeps for it, as in [`Owner`].
-    pub tenant: String,
+    /// Whose events it appends.
+    pub owner: Owner,
 }
 
 /// Reads a profile.
@@ -103,14 +107,43 @@ async fn clock(profile: &Profile, dialer: &Dialer) -> Result<(Clock, Option<Arc<
     Ok((Clock::driven(control.clone(), control.now().await?), Some(control)))
 }
 
+/// The tenant of a profile, as the journal calls it.
+pub(crate) fn tenant(path: &Path) -> Result<String> {
+    let profile = profile(path)?;
+    let secrets = Secrets::for_reading(&profile, path.parent().unwrap_or(Path::new(".")))?;
+    Ok(whose(&profile, secrets.ca.as_deref()))
+}
+
+/// The journal of a project for who only looks, or decides something beside a run.
+pub(crate) fn journal(folder: &Path) -> Result<Looking> {
+    let owner = Owner { project: String::new(), tenant: String::new(), run: String::new() };
+    Looking::open(&folder.join(".stagepost"), owner)
+}
+
 /// Opens a session that may write: it holds the project's journal.
 pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
     opened(opening, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await
 }
 
+/// Opens a session that may write, over a journal with something in between.
+#[cfg(test)]
+pub(crate) async fn open_wrapped(
+    opening: Opening<'_>,
+    wrap: &dyn Fn(Arc<dyn Journal>) -> Arc<dyn Journal>,
+) -> Result<Opened> {
+    opened(opening, |folder, owner| Ok(wrap(Arc::new(SqliteJournal::open(folder, owner)?)))).await
+}
+
 /// Opens a session that only reads: beside a run that holds the journal, and
 /// without making one. Any write is refused before it is sent.
 pub(crate) async fn look(opening: Opening<'_>) -> Result<Opened> {
+    opened(opening, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
+}
+
+/// Opens a session that plans: it reads the journal's past and keeps nothing, and
+/// waits for nobody.
+pub(crate) async fn plan(opening: Opening<'_>) -> Result<Opened> {
+    let opening = Opening { mode: Mode::Plan(Recorder::default()), ..opening };
     opened(opening, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
 }
 
@@ -126,13 +159,18 @@ async fn opened(
     let source_password = secrets.source.clone();
     let authority = secrets.ca.clone();
     let services = Services::new(&profile, secrets, clock.clone(), opening.tap)?;
+    // The services keep their time; only what happens by the plan is foreseen.
+    let clock = if matches!(opening.mode, Mode::Plan(_)) { clock.foresee() } else { clock };
     let owner = Owner {
         project: opening.project.name.clone(),
         tenant: whose(&profile, authority.as_deref()),
         run: opening.run.unwrap_or_else(|| run_id(Timestamp::now())),
     };
-    let tenant = owner.tenant.clone();
-    let journal = journal(&opening.journal_folder.join(".stagepost"), owner)?;
+    if let Mode::Contract(plan) = &opening.mode {
+        let here = Of { project: owner.project.clone(), tenant: owner.tenant.clone(), profile: profile.name.clone() };
+        plan_file::belongs(plan, &here)?;
+    }
+    let journal = journal(&opening.journal_folder.join(".stagepost"), owner.clone())?;
     let session = Session::new(Parts {
         profile,
         project: opening.project,
@@ -145,10 +183,10 @@ async fn opened(
         journal,
         approver: opening.approver,
         handle: opening.handle,
-        mode: Mode::Open,
+        mode: opening.mode,
     });
     session.recall()?;
-    Ok(Opened { session, control, tenant })
+    Ok(Opened { session, control, owner })
 }
 
 /// Whose events these are. Each lab makes a certificate authority of its own,

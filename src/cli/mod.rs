@@ -3,20 +3,30 @@
 
 mod against;
 pub mod args;
+mod audit;
+mod cancel;
 mod check;
 mod companies;
+mod contracts;
 mod drive;
 mod environment;
 mod explain;
 mod lab;
 mod lists;
+mod plan;
 mod rehearse;
 mod repl;
+mod resolve;
+mod resume;
 mod run;
+mod runs;
+mod show;
 mod survey;
 mod undo;
 mod validate;
 
+#[cfg(test)]
+mod crash_tests;
 #[cfg(test)]
 mod plants_tests;
 
@@ -56,7 +66,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let answer = match cli.verb {
         Verb::Rehearse(args) => rehearse::rehearse(&context, &args),
         Verb::Run(args) => run::run(&context, &args),
+        Verb::Resume(args) => resume::resume(&context, &args),
+        Verb::Resolve(args) => resolve::resolve(&context, &args),
+        Verb::Cancel(args) => cancel::cancel(&context, &args),
         Verb::Undo(args) => undo::undo(&context, &args),
+        Verb::Runs(args) => runs::runs(&context, &args),
+        Verb::Show(args) => show::show(&context, &args),
+        Verb::Audit(args) => audit::audit(&context, &args),
+        Verb::Plan(args) => plan::plan(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),

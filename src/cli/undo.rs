@@ -49,12 +49,13 @@ pub(crate) fn undo(context: &Context, args: &Undo) -> Result<u8> {
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
         run: None,
+        mode: crate::run::Mode::Open,
     };
     let opened = runtime.block_on(async {
         if args.plan { environment::look(opening).await } else { environment::open(opening).await }
     })?;
     let session = opened.session;
-    let of = undo::run_named(session.journal().runs()?, &opened.tenant, &args.run)?;
+    let of = undo::run_named(session.journal().runs()?, &opened.owner.tenant, &args.run)?;
     if !args.plan {
         let what = args.change.as_ref().map_or(of.id.clone(), |c| format!("{} {c}", of.id));
         process::begin(&session, "undo", &what, &[])?;

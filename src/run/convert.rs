@@ -189,6 +189,16 @@ impl Change for Reshape {
             .filter_map(|t| entries.get(&address_key(t)).map(|e| (t.clone(), json!({"directory": image(e)}))))
             .collect())
     }
+    async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {
+        session.foresee(|shadow| {
+            for one in due {
+                if let Verdict::Differs(after) = &one.verdict {
+                    shadow.directory.becomes(&recipients::entry_of(&one.before), &recipients::entry_of(after));
+                }
+            }
+        });
+        Ok(())
+    }
     async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
         // The modify is made from the image that was journalled, not from a
         // second look: its guards are the values the intent shows.
@@ -304,8 +314,8 @@ fn warn_refused(session: &Session, refused: &[&Failure]) {
 /// what keeps the server from seeing it (replication, its own memory) concerns
 /// them alike; an answer that is wrong or missing is a finding, never the end.
 async fn prove_outside(session: &Session, outcomes: &[Outcome]) {
-    if session.project().source == "2003" {
-        return; // Exchange 2003 has no Autodiscover.
+    if session.project().source == "2003" || session.planning().is_some() {
+        return; // Exchange 2003 has no Autodiscover, and a plan has converted nobody.
     }
     let Some(address) = outcomes.iter().find(|o| o.changed && o.result.is_ok()).map(|o| o.target.as_str()) else {
         return;
@@ -434,7 +444,8 @@ pub(super) async fn cloud_knows(
     people: &[String],
     mailboxes: &BTreeMap<String, Arc<CloudMailbox>>,
 ) -> Result<()> {
-    if plant::is(Plant::ReleaseUnsynced) {
+    // A plan takes the synchronization for granted.
+    if plant::is(Plant::ReleaseUnsynced) || session.planning().is_some() {
         return Ok(());
     }
     let (pause, patience) = (SignedDuration::from_mins(10), SignedDuration::from_hours(3));

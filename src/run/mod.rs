@@ -5,14 +5,24 @@
 //! the clients they use in `services`. Nothing here knows Rhai or the terminal.
 
 pub mod approvals;
+pub mod audit;
 #[cfg(test)]
 pub mod bare;
 pub mod batches;
+pub mod beside;
 pub mod consequences;
+pub mod contract;
+#[cfg(test)]
+mod contract_tests;
 pub mod convert;
 pub mod decommission;
+pub mod diff;
 pub mod domains;
+pub mod doubt;
+pub mod drift;
 pub mod endpoints;
+pub mod foresee;
+pub mod forwardings;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
@@ -25,19 +35,26 @@ pub mod mailflow;
 pub mod narrate;
 pub mod past;
 pub mod permissions;
+pub mod pins;
 pub mod plan;
+pub mod plan_file;
 pub mod preflight;
 pub mod process;
 pub mod raw;
+pub mod reading;
 pub mod recipients;
+pub mod records;
 pub mod removal;
 pub mod report;
 mod schema;
 pub mod session;
+pub mod shadow;
+pub mod sight;
 pub mod situation;
 pub mod sqlite;
 pub mod start;
 pub mod synchronize;
+pub mod told;
 pub mod undo;
 pub mod validate;
 pub mod waiting;

@@ -65,6 +65,9 @@ impl Past {
             Kind::Outcome if event.body["state"] != "in_doubt" => {
                 self.in_doubt.remove(&write());
             }
+            Kind::Resolved => {
+                self.in_doubt.remove(&write());
+            }
             _ => {}
         }
         if event.kind == Kind::Left {
@@ -222,6 +225,9 @@ mod tests {
         assert_eq!(past.in_doubt.len(), 1);
         past.learn(&event(Kind::Outcome, "graph", "POST /x", json!({"state": "applied"})));
         assert!(past.in_doubt.is_empty());
+        past.learn(&intent());
+        past.learn(&event(Kind::Resolved, "graph", "POST /x", json!({"state": "not_applied"})));
+        assert!(past.in_doubt.is_empty(), "a person has looked");
     }
 
     #[test]

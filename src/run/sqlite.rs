@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::journal::{Event, Journal, Owner, Run, Stored, chain};
 use super::schema::{self, VERSION};
-use crate::base::{self, Failure, Result};
+use crate::base::{self, Failure, Result, crash};
 
 /// An open journal, with the project's lock held.
 pub struct SqliteJournal {
@@ -85,8 +85,11 @@ fn take_lock(folder: &Path) -> Result<Lock> {
 
 impl Journal for SqliteJournal {
     fn append(&self, events: &[Event]) -> Result<Vec<u64>> {
+        crash::point("journal before")?;
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        append_to(&mut connection, &self.owner, events)
+        let numbers = append_to(&mut connection, &self.owner, events)?;
+        crash::point("journal after")?;
+        Ok(numbers)
     }
 
     fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()> {
@@ -97,6 +100,24 @@ impl Journal for SqliteJournal {
     fn read(&self, run: &str) -> Result<Vec<Stored>> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         read_of(&connection, run).map_err(|e| unreadable(&e))
+    }
+
+    fn told(&self, run: &str, each: &mut dyn FnMut(&Stored)) -> Result<()> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = format!("run = ?1 AND {}", schema::IS_TOLD);
+        stored_where(&connection, &wanted, &[run], each).map_err(|e| unreadable(&e))
+    }
+
+    fn of_operations(&self, operations: &[&str], each: &mut dyn FnMut(&Stored)) -> Result<()> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let marks = vec!["?"; operations.len()].join(", ");
+        let wanted = format!("operation IN ({marks})");
+        stored_where(&connection, &wanted, operations, each).map_err(|e| unreadable(&e))
+    }
+
+    fn pulse(&self) -> Result<i64> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        connection.query_row("PRAGMA data_version", [], |r| r.get(0)).map_err(|e| unreadable(&e))
     }
 
     fn runs(&self) -> Result<Vec<Run>> {
@@ -154,18 +175,31 @@ fn append_to(connection: &mut Connection, owner: &Owner, events: &[Event]) -> Re
 
 /// Every event of a run, in order.
 fn read_of(connection: &Connection, run: &str) -> rusqlite::Result<Vec<Stored>> {
-    let mut select = connection.prepare_cached(
-        "SELECT number, run, kind, time, operation, target, body, hash FROM event WHERE run = ?1 ORDER BY number",
-    )?;
-    let rows = select.query_map([run], |r| {
-        Ok(Stored {
+    let mut all = Vec::new();
+    stored_where(connection, "run = ?1", &[run], &mut |stored| all.push(stored.clone()))?;
+    Ok(all)
+}
+
+/// Every event of which a condition holds, in order.
+fn stored_where(
+    connection: &Connection,
+    wanted: &str,
+    parameters: &[&str],
+    each: &mut dyn FnMut(&Stored),
+) -> rusqlite::Result<()> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT number, run, kind, time, operation, target, body, hash FROM event WHERE {wanted} ORDER BY number"
+    ))?;
+    let mut rows = select.query(rusqlite::params_from_iter(parameters))?;
+    while let Some(r) = rows.next()? {
+        each(&Stored {
             number: r.get::<_, i64>(0)?.unsigned_abs(),
             run: r.get(1)?,
             event: schema::event_at(r, 2)?,
             hash: r.get(7)?,
-        })
-    })?;
-    rows.collect()
+        });
+    }
+    Ok(())
 }
 
 /// Every event of a tenant, in order; bodies of baselines are left out.
@@ -182,6 +216,38 @@ fn past_of(connection: &Connection, tenant: &str, each: &mut dyn FnMut(&Event)) 
         Ok(())
     };
     read().map_err(|e| unreadable(&e))
+}
+
+/// Appends a decision beside a run: without the project's lock, which the run
+/// holds. Numbers of the events.
+///
+/// # Errors
+/// There is no journal, it is of a newer stagepost, or it can't be written.
+pub fn append_beside(folder: &Path, owner: &Owner, events: &[Event]) -> Result<Vec<u64>> {
+    let path = folder.join("journal.sqlite");
+    let mut connection =
+        Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|e| broken(&path, &e))?;
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
+        .map_err(|e| broken(&path, &e))?;
+    schema::bring_up(&mut connection).map_err(|e| match e {
+        Ok(newer) => too_new(&path, newer),
+        Err(e) => broken(&path, &e),
+    })?;
+    append_to(&mut connection, owner, events)
+}
+
+/// Whether a process holds the project's lock at this moment.
+pub fn is_held(folder: &Path) -> bool {
+    let Ok(file) = OpenOptions::new().read(true).open(folder.join("lock")) else { return false };
+    match file.try_lock_shared() {
+        Ok(()) => {
+            // Closing the file does the same.
+            let _ = file.unlock();
+            false
+        }
+        Err(_) => true,
+    }
 }
 
 /// A project's journal for who only looks: without its lock, beside a run that
@@ -230,6 +296,21 @@ impl Journal for Looking {
         read_of(&connection.lock().unwrap_or_else(PoisonError::into_inner), run).map_err(|e| unreadable(&e))
     }
 
+    fn told(&self, run: &str, each: &mut dyn FnMut(&Stored)) -> Result<()> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = format!("run = ?1 AND {}", schema::IS_TOLD);
+        stored_where(&connection, &wanted, &[run], each).map_err(|e| unreadable(&e))
+    }
+
+    fn of_operations(&self, operations: &[&str], each: &mut dyn FnMut(&Stored)) -> Result<()> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let marks = vec!["?"; operations.len()].join(", ");
+        let wanted = format!("operation IN ({marks})");
+        stored_where(&connection, &wanted, operations, each).map_err(|e| unreadable(&e))
+    }
+
     /// None of a journal that no later build has written to yet.
     fn runs(&self) -> Result<Vec<Run>> {
         let Some(connection) = &self.connection else { return Ok(Vec::new()) };
@@ -242,7 +323,7 @@ impl Journal for Looking {
     }
 }
 
-fn too_new(path: &Path, version: i64) -> Failure {
+pub(super) fn too_new(path: &Path, version: i64) -> Failure {
     Failure::new(
         base::Kind::Local,
         format!("the journal {} has version {version}, this stagepost knows up to {VERSION}", path.display()),
@@ -380,7 +461,9 @@ mod tests {
             let journal = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
             journal.append(&[event("a"), event("b")]).expect("room on the disk");
             let connection = journal.connection.lock().expect("nobody panicked");
-            connection.execute_batch("DROP TABLE run; PRAGMA user_version = 1;").expect("as it was");
+            connection
+                .execute_batch("DROP TABLE run; DROP INDEX event_told; PRAGMA user_version = 1;")
+                .expect("as it was");
         }
         let looking = Looking::open(folder.path(), owner()).expect("it reads what is older");
         let told = looking.runs().expect("readable");

@@ -74,6 +74,10 @@ impl Change for CarryHome {
             })
             .collect())
     }
+    async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {
+        due.iter().for_each(|one| taken(session, &one.target));
+        Ok(())
+    }
     async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
         let found = self.messages.iter().find(|m| observed.target == m.target);
         let Some(Waiting { id, from, .. }) = found else {
@@ -94,11 +98,16 @@ impl Change for CarryHome {
                 .detail(last.text.clone())
                 .hint("let the old server accept mail from this machine, then run again; the message is still in the cloud mailbox"));
         }
-        let mut memory = session.memory();
-        let taken = memory.facts.entry(TAKEN.into()).or_insert_with(|| json!({}));
-        taken[observed.target.as_str()] = json!(true);
+        taken(session, &observed.target);
         Ok(())
     }
+}
+
+/// Remembers a message that the old server took.
+fn taken(session: &Session, target: &str) {
+    let mut memory = session.memory();
+    let taken = memory.facts.entry(TAKEN.into()).or_insert_with(|| json!({}));
+    taken[target] = json!(true);
 }
 
 /// Carries the waiting messages of these people home; answers how many.
@@ -110,6 +119,9 @@ pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Ste
     let mut carried = 0;
     if plant::is(Plant::MailLeftWaiting) {
         return Ok(0);
+    }
+    if !addresses.is_empty() {
+        session.assume("no more messages wait in the cloud mailboxes of released rows than now");
     }
     let ids = recipients::ids(session, addresses).await?;
     for (done, (address, user)) in addresses.iter().zip(ids).enumerate() {
@@ -153,7 +165,7 @@ pub async fn counted(session: &Session, addresses: &[String]) -> Result<Vec<u64>
 /// behind: nobody has sent them.
 async fn arrived(session: &Session, address: &str, user: &str) -> Result<Vec<Waiting>> {
     let path = format!("/users/{user}/messages?$select=id,internetMessageId,from,receivedDateTime,isDraft&$top=100");
-    let rows = match session.services().graph.get_all(&path).await {
+    let rows = match session.sees().get_all(&path).await {
         Ok(rows) => rows,
         // No mailbox (any more): nothing waits.
         Err(f) if f.kind == Kind::NotFound => return Ok(Vec::new()),
@@ -187,7 +199,7 @@ async fn arrived(session: &Session, address: &str, user: &str) -> Result<Vec<Wai
 /// of it. Where the service doesn't know the row, it may have.
 async fn copied_nothing(session: &Session, address: &str) -> Result<bool> {
     let one = vec![("Identity".into(), Param::from(address))];
-    let reply = match session.services().exchange.invoke("Get-MigrationUser", one).await {
+    let reply = match session.sees().invoke("Get-MigrationUser", one).await {
         Ok(reply) => reply,
         Err(f) if f.kind == Kind::NotFound => return Ok(false),
         Err(f) => return Err(f),

@@ -9,6 +9,8 @@
 //! A reader that closes the pipe early (`| head`) is no failure: from then on
 //! data is dropped in silence. Any other failure to write is kept for `main`.
 
+mod changes;
+pub mod facts;
 mod live;
 mod plan;
 pub mod spot;
@@ -30,6 +32,7 @@ pub use streams::{Captured, Streams};
 use crate::base::{Failure, Kind};
 use crate::report::{Story, lines, words};
 use crate::run::narrate::{Narrator, Note};
+use crate::run::plan::Plan;
 use live::Live;
 use style::Paint;
 use teller::{Line, Look, Teller};
@@ -311,6 +314,16 @@ impl Ui {
         self.lock().data(&text);
     }
 
+    /// A plan; as JSON whole, on one line.
+    pub fn plan(&self, plan: &Plan, hash: &str) {
+        let text = match self.mode {
+            Mode::Json => format!("{}\n", lines::value(&json!({"event": "plan", "hash": hash, "plan": plan}))),
+            Mode::Terminal | Mode::Plain => changes::render(plan, hash, self.out_paint, self.width),
+        };
+        self.finish();
+        self.lock().data(&text);
+    }
+
     /// Asks a person for yes or no. `None`: nobody can be asked (no terminal,
     /// `--json`, or the input has ended).
     pub fn confirm(&self, question: &str) -> Option<bool> {
@@ -332,6 +345,27 @@ impl Ui {
         });
         self.lock().streams.input = Some(input);
         answer
+    }
+
+    /// Asks a person for a line of text. `None`: nobody can be asked, as with
+    /// [`Ui::confirm`].
+    pub fn ask(&self, question: &str) -> Option<String> {
+        if self.mode == Mode::Json {
+            return None;
+        }
+        let mut input = {
+            let mut inner = self.lock();
+            inner.live.clear();
+            inner.streams.input.take()?
+        };
+        let text = text::hang("", &words::clean(question), self.width);
+        self.lock().message(&format!("\n{}\n> ", self.err_paint.bold(&text)));
+        self.lock().asking = true;
+        let mut line = String::new();
+        let read = input.read_line(&mut line);
+        self.lock().asking = false;
+        self.lock().streams.input = Some(input);
+        matches!(read, Ok(n) if n > 0).then(|| line.trim().to_owned())
     }
 
     /// Asks, and has somebody else show the prompt and read the line. `None`:
