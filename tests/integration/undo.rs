@@ -239,6 +239,39 @@ fn an_undo_that_was_killed_is_finished_by_the_next() {
 }
 
 #[test]
+fn after_thirty_days_nobody_is_brought_back_into_an_empty_mailbox() {
+    let (lab, id) = after(&["--make", "10"], "to-the-switch");
+    days(&lab, 35);
+    let before = lab.get("/proof");
+    let late = undo(lab.folder(), &[&id, "convert_to_mail_user"]);
+    assert_eq!(code(&late), 6, "{}", told(&late));
+    assert!(told(&late).contains("too late: the old store keeps a mailbox until 20"), "{}", told(&late));
+    let after = lab.get("/proof");
+    assert_eq!((&after["writes"], count(&after, "moved")), (&before["writes"], 10), "nothing was attempted");
+}
+
+#[test]
+fn what_a_step_called_by_hand_is_set_back() {
+    let (lab, _) = after(&["--make", "10"], "to-the-start");
+    let before = objects(&lab);
+    let output = run(lab.folder(), &["run", &script("by-hand"), "--profile", "lab/profile.toml", "--yes"]);
+    assert_eq!(code(&output), 0, "{}", told(&output));
+    let keeps = |lab: &LabProcess| {
+        let events = lab.get("/events").as_array().cloned().unwrap_or_default();
+        events.iter().filter(|e| e["what"] == "mailbox_forwarding").count()
+    };
+    assert_ne!(objects(&lab), before);
+    assert_eq!(keeps(&lab), 1);
+    let done = undo(lab.folder(), &["last", "settings", "--approve", "Take it back"]);
+    assert_eq!(code(&done), 0, "{}", told(&done));
+    assert_eq!(objects(&lab), before, "the modify is taken back");
+    assert_eq!(keeps(&lab), 2, "and the setting");
+    let again = undo(lab.folder(), &["last", "settings"]);
+    assert_eq!(code(&again), 0, "{}", told(&again));
+    assert_eq!(keeps(&lab), 2);
+}
+
+#[test]
 fn a_run_or_a_change_that_is_not_there_is_said_so() {
     let (lab, id) = after(&["--make", "5"], "to-the-start");
     let wrong = undo(lab.folder(), &["1999", "--plan"]);
