@@ -310,6 +310,7 @@ pub fn keep_baselines(session: &Session, operation: &str, images: Vec<(String, V
 
 /// Intents, writes, read-back, outcomes of one group.
 async fn write_group(session: &Session, change: &dyn Change, group: &[Observed]) -> Result<Vec<Outcome>> {
+    let steps = session.steps_around();
     let intents: Vec<Event> = group
         .iter()
         .map(|one| Event {
@@ -323,6 +324,8 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
                 "repeat": change.repeat().word(),
                 "way_back": change.way_back().json(),
                 "call": change.call().map(Key::json),
+                // So that an undo finds what a step did.
+                "step": if steps.is_empty() { Value::Null } else { json!(steps) },
             }),
         })
         .collect();

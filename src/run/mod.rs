@@ -22,6 +22,7 @@ pub mod doubt;
 pub mod drift;
 pub mod endpoints;
 pub mod foresee;
+pub mod forwardings;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;

@@ -54,6 +54,9 @@ pub struct Past {
     /// When a watch saw the copy of a batch come to its end, by the batch's name
     /// in lower case. One that found it at its end can't say.
     pub copied: BTreeMap<String, Timestamp>,
+    /// Where the service forwards people because of a start of ours, as it was seen:
+    /// address → TargetAddress.
+    pub forwarded: BTreeMap<String, String>,
     /// People whom we gave a product that they did not hold before.
     pub given: BTreeSet<String>,
     /// Messages that the old server took back: address and Message-ID.
@@ -102,6 +105,7 @@ impl Past {
                     self.released.remove(key);
                     self.synced.remove(key);
                     self.left.remove(key);
+                    self.forwarded.remove(key);
                 }
                 let name = event.target.to_lowercase();
                 self.removed.remove(&name);
@@ -121,6 +125,11 @@ impl Past {
                     self.restarts.entry(event.target.to_lowercase()).or_default().1 = true;
                 }
                 self.started.entry(event.target.to_lowercase()).or_insert(event.time);
+            }
+            (Kind::Consequence, "start") => {
+                if let Some(target) = event.body["targetAddress"].as_str() {
+                    self.forwarded.insert(address_key(&event.target), target.to_owned());
+                }
             }
             (Kind::Outcome, "remove") if applied => {
                 self.removed.insert(event.target.to_lowercase());

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::batches::{Batch, Row, State, batch_named, rows_of};
 use super::consequences;
+use super::forwardings;
 use super::journal::Kind as EventKind;
 use super::narrate::What;
 use super::report::plural;
@@ -171,6 +172,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
             state.failed.insert(key, why);
         }
     }
+    forwardings::seen(session, &rows).await?;
     let (synced, failed) = (state.synced.len(), state.failed.len());
     session.record(
         EventKind::Outcome,

@@ -19,4 +19,5 @@ mod signals;
 mod support;
 mod survey;
 mod told;
+mod undo;
 mod validate;
