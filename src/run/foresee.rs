@@ -6,14 +6,18 @@
 //! afterwards is made by the code that makes it in a run, and a prediction that
 //! its own comparison doesn't take for done is a fault that shows at once.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::gate::{Change, Observed, Outcome, Progress, Verdict};
 use super::journal::{Event, GROUP, Kind as EventKind};
-use super::plan::{Assumption, Planned, Recorder};
+use super::plan::{Assumption, Pin, Planned, Recorder};
 use super::session::Session;
 use super::shadow::{Shadow, unknown};
 use crate::base::{Failure, Result};
+use crate::wire::guid::hex;
 
 impl Session {
     /// Lets a plan know what would be true from now on; a run that writes asks
@@ -52,6 +56,22 @@ impl Session {
         if let Some(recorder) = self.planning() {
             let condition = self.here(text.into());
             recorder.lock().conditions.push(condition);
+        }
+    }
+
+    /// Writes down a file that a plan was made from.
+    pub fn rests_on(&self, name: &str, path: &Path, bytes: &[u8]) {
+        if let Some(recorder) = self.planning() {
+            let pin = Pin {
+                kind: "input".into(),
+                name: name.to_owned(),
+                origin: path.display().to_string(),
+                sha256: hex(&Sha256::digest(bytes)),
+            };
+            let mut recorded = recorder.lock();
+            if !recorded.inputs.contains(&pin) {
+                recorded.inputs.push(pin);
+            }
         }
     }
 
