@@ -207,7 +207,9 @@ pub struct Rehearse {
 #[command(after_help = "\
 Examples:
   stagepost run scripts/staged.rhai --profile lab/profile.toml
-  stagepost run pilot.rhai --profile contoso.toml --approve 'Start pilot'
+  stagepost run staged --profile contoso.toml --plan plan.json
+                                                only what the plan lists (docs/plans.md)
+  stagepost run pilot.rhai --profile lab/profile.toml --approve 'Start pilot'
 
 An approval is asked at the terminal. Where nobody can be asked, and no --approve or --deny matches its text, the \
 run ends with exit code 5 and names the text.")]
@@ -220,6 +222,9 @@ pub struct Run {
     /// The list that the script reads as `project().mailboxes`
     #[arg(long, value_name = "FILE")]
     pub mailboxes: Option<PathBuf>,
+    /// Write only what this plan lists; needed against a real tenant
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// Grant the approvals whose text contains this
     #[arg(long, value_name = "TEXT")]
     pub approve: Vec<String>,
@@ -361,7 +366,7 @@ Examples:
 
 The script runs with the gate closed: reads are real, a write is written down with its image before and after, and \
 what comes later sees it as done. Waits end at once at the later time, approvals are listed and taken as granted, \
-nothing is sent to anybody. docs/plan.md says what a plan rests on.")]
+nothing is sent to anybody. docs/plans.md says what a plan rests on.")]
 pub struct Plan {
     /// A script: a file, or the name of a bundled one
     #[arg(value_name = "SCRIPT", default_value = "staged")]

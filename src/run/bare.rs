@@ -79,6 +79,17 @@ fn authority() -> String {
 
 /// The session.
 pub fn session(clock: Clock, narrator: Arc<dyn Narrator>, handle: Handle, journal: Arc<dyn Journal>) -> Arc<Session> {
+    session_in(Mode::Open, clock, narrator, handle, journal)
+}
+
+/// The session, with another gate.
+pub fn session_in(
+    mode: Mode,
+    clock: Clock,
+    narrator: Arc<dyn Narrator>,
+    handle: Handle,
+    journal: Arc<dyn Journal>,
+) -> Arc<Session> {
     let profile = Profile::parse(PROFILE).expect("the profile above is sound");
     let nothing = Secret::new("x");
     let secrets = Secrets {
@@ -103,6 +114,6 @@ pub fn session(clock: Clock, narrator: Arc<dyn Narrator>, handle: Handle, journa
         journal,
         approver: Arc::new(Beforehand { approve: Vec::new(), deny: Vec::new(), person: None }),
         handle,
-        mode: Mode::Open,
+        mode,
     })
 }

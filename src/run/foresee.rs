@@ -112,7 +112,7 @@ pub(super) async fn foresee(
             operation: change.operation().to_owned(),
             target: unknown::name(&before.target)?.to_owned(),
             before: unknown::shown(&before.before)?,
-            after: unknown::shown(&after.before)?,
+            after: unknown::shown(&with_written(&before.verdict, after.before.clone()))?,
             repeat: change.repeat().word().to_owned(),
             way_back: change.way_back().json(),
             at: session.place(),
@@ -139,6 +139,20 @@ pub(super) async fn foresee(
         progress(outcomes.len(), outcomes.len());
     }
     Ok(outcomes)
+}
+
+/// An image afterwards with what the change itself names of it and a read doesn't
+/// show in the same words: the product that is given, the addresses of a batch.
+fn with_written(verdict: &Verdict, mut image: Value) -> Value {
+    if let (Verdict::Differs(Value::Object(wanted)), Some(image)) = (verdict, image.as_object_mut())
+        // A record set has a frame, and stands whole in it.
+        && !image.contains_key("set")
+    {
+        for (name, value) in wanted {
+            image.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    image
 }
 
 /// What a run would have in its journal, remembered for what comes later.

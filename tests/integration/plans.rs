@@ -89,6 +89,9 @@ fn differences(planned: &Value, real: &Value, at: &str, found: &mut BTreeSet<Str
     }
 }
 
+/// What an image afterwards says beside what a read shows.
+const WRITTEN: [&str; 4] = ["addresses", "licence", "without", "off"];
+
 fn writes(lab: &LabProcess) -> Value {
     lab.get("/count")["writes"].clone()
 }
@@ -118,7 +121,12 @@ fn a_plan_changes_nothing_and_says_what_the_run_does_and_is_empty_afterwards() {
         let Some((real_before, real_after)) = real.get(object) else { continue };
         let mut found = BTreeSet::new();
         differences(before, real_before, "before", &mut found);
-        differences(after, real_after, "after", &mut found);
+        // The plan also names what is written in the change's own words.
+        let mut after = after.clone();
+        if let (Some(after), Some(real)) = (after.as_object_mut(), real_after.as_object()) {
+            after.retain(|name, _| real.contains_key(name) || !WRITTEN.contains(&name.as_str()));
+        }
+        differences(&after, real_after, "after", &mut found);
         // The lab's help desk renames somebody in between.
         found.retain(|at| !at.ends_with("/displayName"));
         assert!(found.is_empty(), "{object:?}: {found:?}\nplanned {before} {after}\nreal {real_before} {real_after}");

@@ -185,6 +185,7 @@ impl Ground {
             tap: None,
             handle: runtime.handle().clone(),
             run: None,
+            mode: crate::run::Mode::Open,
         };
         let Opened { session, .. } = runtime.block_on(environment::open_wrapped(opening, wrap))?;
         process::begin(&session, "run", &self.script.name, &[])?;
