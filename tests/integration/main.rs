@@ -11,6 +11,7 @@ mod golden;
 mod guards;
 mod messes;
 mod pages;
+mod plans;
 mod rehearsals;
 mod resumed;
 mod resumes;
