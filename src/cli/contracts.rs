@@ -58,6 +58,7 @@ fn now(pin: &Pin, here: &Path, script: &Script, library: &Library) -> Now {
             // A module's own `./` leads beside that module, which its origin tells.
             Err(_) => file(&pin.origin).map_or(Now::Gone, |bytes| sha(&bytes)),
         },
+        "version" => sha(env!("CARGO_PKG_VERSION").as_bytes()),
         _ => file(&pin.origin).or_else(|| file(&pin.name)).map_or(Now::Gone, |bytes| sha(&bytes)),
     }
 }
