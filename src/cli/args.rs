@@ -367,7 +367,7 @@ Examples:
 
 The script runs with the gate closed: reads are real, a write is written down with its image before and after, and \
 what comes later sees it as done. Waits end at once at the later time, approvals are listed and taken as granted, \
-nothing is sent to anybody. docs/plan.md says what a plan rests on.")]
+nothing is sent to anybody. docs/plans.md says what a plan rests on.")]
 pub struct Plan {
     /// A script: a file, or the name of a bundled one
     #[arg(value_name = "SCRIPT", default_value = "staged")]

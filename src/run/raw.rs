@@ -190,7 +190,9 @@ impl Change for Modify<'_> {
                 .hint("look at the name: commas inside a value are written \\,")
         })?;
         let applied = self.applied.lock().is_ok_and(|a| *a);
-        let verdict = if applied { Verdict::Same } else { Verdict::Differs(Value::Null) };
+        // What doesn't fit the directory itself refuses, in its own words.
+        let after = difference::apply(&entry, self.mods).map_or(Value::Null, |after| image(&after));
+        let verdict = if applied { Verdict::Same } else { Verdict::Differs(after) };
         Ok(vec![Observed { target: dn_key(self.dn), before: image(&entry), verdict }])
     }
     async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {

@@ -12,6 +12,7 @@ mod golden;
 mod guards;
 mod messes;
 mod pages;
+mod plans;
 mod rehearsals;
 mod resumes;
 mod settings;
