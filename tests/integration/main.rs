@@ -6,6 +6,7 @@
 mod against;
 mod borders;
 mod companies;
+mod contracts;
 mod examples;
 mod golden;
 mod guards;
