@@ -2,7 +2,9 @@
 //! calls, and answers an exit code; only `main` exits.
 
 mod against;
+mod approve;
 pub mod args;
+mod asked;
 mod check;
 mod companies;
 mod drive;
@@ -55,6 +57,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let answer = match cli.verb {
         Verb::Rehearse(args) => rehearse::rehearse(&context, &args),
         Verb::Run(args) => run::run(&context, &args),
+        Verb::Approve(args) => approve::approve(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use super::args::Run;
 use super::drive::{self, End};
 use super::environment::{self, Both, Opening};
-use super::{Context, code_of, lists, runtime};
+use super::{Context, asked, code_of, lists, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
 use crate::migration::project::Project;
 use crate::report::wirelog::WireLog;
-use crate::run::approvals::Beforehand;
 use crate::run::narrate::What;
 use crate::run::process;
 use crate::wire::log::Tap;
@@ -22,14 +21,7 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
     let here = super::here()?;
     let profile = environment::profile(&args.profile)?;
     let script = lists::script(&here, &args.script)?;
-    if args.yes && profile.kind != Behind::Lab {
-        return Err(Failure::new(Kind::Usage, format!("--yes is for labs, and {} is none", profile.name))
-            .hint("answer at the terminal, or name the texts with --approve"));
-    }
-    if [&args.approve, &args.deny].iter().any(|parts| parts.iter().any(|p| p.trim().is_empty())) {
-        return Err(Failure::new(Kind::Usage, "an empty --approve or --deny would match every approval")
-            .hint("name a part of the text; is a variable of the command line empty?"));
-    }
+    let approver = asked::approver(context, &profile, &args.answers)?;
     let project = project(&here, &args.profile, &profile, args.mailboxes.as_deref())?;
     let library = Library::new(vec![here.join("lib")]);
     if !drive::passes(context, &script, &library) {
@@ -40,22 +32,13 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
         None => None,
     };
     let runtime = runtime(args.threads)?;
-    let ui = context.ui.clone();
-    let mut approve = args.approve.clone();
-    if args.yes {
-        approve.push(String::new());
-    }
     let opened = runtime.block_on(environment::open(Opening {
         profile: &args.profile,
         project,
         project_folder: &here,
         journal_folder: &here,
         out: &here,
-        approver: Arc::new(Beforehand {
-            approve,
-            deny: args.deny.clone(),
-            person: Some(Arc::new(move |text: &str| ui.confirm(text))),
-        }),
+        approver,
         narrator: Arc::new(Both(vec![context.ui.clone()])),
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::approvals::Beforehand;
+use super::approvals::{Approver, Beforehand};
 use super::journal::{Event, Journal, Run, Stored};
 use super::narrate::Narrator;
 use super::session::{Mode, Parts, Session};
@@ -79,7 +79,30 @@ fn authority() -> String {
 
 /// The session.
 pub fn session(clock: Clock, narrator: Arc<dyn Narrator>, handle: Handle, journal: Arc<dyn Journal>) -> Arc<Session> {
-    let profile = Profile::parse(PROFILE).expect("the profile above is sound");
+    asking(clock, narrator, handle, journal, Arc::new(Beforehand::default()))
+}
+
+/// The session, with somebody to ask.
+pub fn asking(
+    clock: Clock,
+    narrator: Arc<dyn Narrator>,
+    handle: Handle,
+    journal: Arc<dyn Journal>,
+    approver: Arc<dyn Approver>,
+) -> Arc<Session> {
+    made(clock, narrator, handle, journal, approver, |_, _| {})
+}
+
+/// The session, with a profile and a project that a test has changed.
+pub fn made(
+    clock: Clock,
+    narrator: Arc<dyn Narrator>,
+    handle: Handle,
+    journal: Arc<dyn Journal>,
+    approver: Arc<dyn Approver>,
+    change: impl FnOnce(&mut Profile, &mut Project),
+) -> Arc<Session> {
+    let mut profile = Profile::parse(PROFILE).expect("the profile above is sound");
     let nothing = Secret::new("x");
     let secrets = Secrets {
         client_secret: nothing.clone(),
@@ -90,10 +113,12 @@ pub fn session(clock: Clock, narrator: Arc<dyn Narrator>, handle: Handle, journa
     };
     let services = Services::new(&profile, secrets, clock.clone(), None).expect("clients connect when they are used");
     let text = template("Contoso", "list.csv", &["contoso.test".to_owned()], "2007");
+    let mut project = Project::parse(&text).expect("the template is sound");
+    change(&mut profile, &mut project);
     let folder = std::env::temp_dir();
     Session::new(Parts {
         profile,
-        project: Project::parse(&text).expect("the template is sound"),
+        project,
         project_folder: folder.clone(),
         out: folder,
         services,
@@ -101,7 +126,7 @@ pub fn session(clock: Clock, narrator: Arc<dyn Narrator>, handle: Handle, journa
         clock,
         narrator,
         journal,
-        approver: Arc::new(Beforehand { approve: Vec::new(), deny: Vec::new(), person: None }),
+        approver,
         handle,
         mode: Mode::Open,
     })

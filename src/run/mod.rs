@@ -5,13 +5,16 @@
 //! the clients they use in `services`. Nothing here knows Rhai or the terminal.
 
 pub mod approvals;
+mod approvers;
 #[cfg(test)]
 pub mod bare;
 pub mod batches;
+pub mod beside;
 pub mod convert;
 pub mod decommission;
 pub mod domains;
 pub mod endpoints;
+pub mod fenced;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
@@ -20,7 +23,9 @@ pub mod inside;
 pub mod journal;
 pub mod kinds;
 pub mod licences;
+mod lock;
 pub mod mailflow;
+mod named;
 pub mod narrate;
 pub mod past;
 pub mod permissions;

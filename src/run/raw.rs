@@ -16,6 +16,7 @@ use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients::image;
 use super::session::Session;
 use crate::base::{Failure, Kind, Result};
+use crate::migration::fences::{Place, Touch};
 use crate::services::exchange::{Exchange, Reply};
 use crate::wire::attributes::{Mod, dn_key};
 use crate::wire::invoke::Params;
@@ -144,6 +145,13 @@ impl Change for Modify<'_> {
     }
     fn targets(&self) -> Vec<String> {
         vec![dn_key(self.dn)]
+    }
+    async fn touches(&self, _: &Session, _: &Observed) -> Result<Vec<Touch>> {
+        let attributes = self.mods.iter().map(|m| match m {
+            Mod::Add(name, _) | Mod::Delete(name, _) | Mod::Replace(name, _) => name.clone(),
+        });
+        let place = Place::Directory { dn: self.dn.to_owned(), attributes: attributes.collect() };
+        Ok(vec![Touch { object: dn_key(self.dn), place }])
     }
     async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
         let entry = session.services().directory.read(self.dn).await?.ok_or_else(|| {

@@ -4,11 +4,13 @@
 //! program's own account; none sleeps or depends on speed.
 
 mod against;
+mod approvals;
 mod borders;
 mod companies;
 mod examples;
 mod golden;
 mod guards;
+mod locks;
 mod messes;
 mod pages;
 mod rehearsals;
