@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::args::Approve;
 use crate::base::{Failure, Kind, Result, Timestamp};
-use crate::run::beside::{self, Open};
+use crate::run::decided::{self, Open};
 use crate::run::journal::Owner;
 use crate::run::sqlite::{Beside, Looking};
 
@@ -50,7 +50,7 @@ pub(crate) fn approve(context: &Context, args: &Approve) -> Result<u8> {
     }
     let question = one(&open, wanted.run.as_deref(), &id)?;
     let journal = Beside::open(&folder)?.ok_or_else(nothing)?;
-    let answer = beside::answer(&journal, question, !args.deny, args.because.as_deref().unwrap_or_default())?;
+    let answer = decided::answer(&journal, question, !args.deny, args.because.as_deref().unwrap_or_default())?;
     let word = if answer.granted { "approved" } else { "refused" };
     if context.json {
         let line = json!({
@@ -95,7 +95,7 @@ fn nothing() -> Failure {
 /// What is open in the journal of a folder; nothing where there is none yet.
 fn all(folder: &Path) -> Result<Vec<Open>> {
     let nobody = Owner { project: String::new(), tenant: String::new(), run: String::new() };
-    beside::open(&Looking::open(folder, nobody)?, Timestamp::now())
+    decided::open(&Looking::open(folder, nobody)?, Timestamp::now())
 }
 
 /// The question of an id; a part of an id that fits one alone will do.

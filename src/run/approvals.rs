@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 pub use super::approvers::{Beforehand, Person, Rehearsed, working_day_later};
-use super::beside::{self, Heard};
+use super::decided::{self, Heard};
 use super::journal::{Kind as EventKind, Stored};
 use super::narrate::What;
 use super::plan::Assumption;
@@ -278,7 +278,7 @@ fn granted_of(events: &[Stored]) -> BTreeMap<String, (Answer, Timestamp)> {
             EventKind::Approval => {
                 let answer = Answer::of(body);
                 let question = asked.get(&of("of")).copied();
-                if question.is_some_and(|q| beside::own_answer(q, &answer)) {
+                if question.is_some_and(|q| decided::own_answer(q, &answer)) {
                     continue;
                 }
                 match answer.granted {
@@ -319,7 +319,7 @@ async fn answered(session: &Session, asking: &Asking) -> Result<Answer> {
     let here = approver.ask(session, asking, &withdrawn);
     let heard = if approver.hears_others() {
         tokio::pin!(here);
-        let elsewhere = beside::heard(session, asking);
+        let elsewhere = decided::heard(session, asking);
         tokio::pin!(elsewhere);
         let first = tokio::select! {
             biased;

@@ -9,7 +9,7 @@ mod approvers;
 #[cfg(test)]
 pub mod bare;
 pub mod batches;
-pub mod beside;
+pub mod decided;
 pub mod convert;
 pub mod decommission;
 pub mod domains;
