@@ -1,4 +1,4 @@
-//! The flat primitives of every script that need no service: time, steps and
+//! The flat primitives of every script that need no service: time and
 //! retries.
 //!
 //! `print` and `debug` stay Rhai's own; they become notes of the run.
@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use rhai::Dynamic;
+use serde_json::json;
 
 use super::declare::{Arg, Call, Effect, Kind, Primitive};
 use crate::base::{self, Failure, Result, SignedDuration};
-use crate::host::values;
 use crate::run::narrate::What;
 
 /// The table.
@@ -21,7 +21,7 @@ pub const PRIMITIVES: &[Primitive] = &[
         returns: "text",
         summary: "The present moment of the run",
         about: "The time of the run's clock as text in UTC (RFC 3339), to the second. In a rehearsal it is the lab's \
-                time. Texts of this form sort by time.",
+                time. Texts of this form sort by time. A resumed run is told the same as before.",
         failures: &[],
         effect: Effect::Local,
         way_back: "",
@@ -37,7 +37,7 @@ pub const PRIMITIVES: &[Primitive] = &[
         returns: "()",
         summary: "Lets time pass",
         about: "Waits on the run's clock: real seconds against a tenant, none in a rehearsal, whose time moves on \
-                instead. A cancellation ends it at once. For something that can be watched, watch it instead.",
+                instead. A cancellation ends it at once; a resumed run waits for the rest. For something that can be watched, watch it instead.",
         failures: &[],
         effect: Effect::Waits,
         way_back: "",
@@ -45,25 +45,6 @@ pub const PRIMITIVES: &[Primitive] = &[
         since: "0.1",
         methods_too: false,
         call: sleep,
-    },
-    Primitive {
-        namespace: "",
-        name: "step",
-        args: &[
-            Arg::new("name", Kind::Text, "What the step is called in reports"),
-            Arg::new("work", Kind::Closure, "A closure without arguments; it may read variables around it"),
-        ],
-        returns: "any value",
-        summary: "Groups work under a name",
-        about: "Calls the closure and answers its value, which must be plain data, a value such as Mailboxes or a \
-                reference such as Batch. The report shows what happens in it under the name.",
-        failures: &[base::Kind::Usage],
-        effect: Effect::Local,
-        way_back: "",
-        example: "let total = step(\"count\", || 2 + 3);\nprint(total);",
-        since: "0.1",
-        methods_too: false,
-        call: step,
     },
     Primitive {
         namespace: "",
@@ -88,8 +69,10 @@ pub const PRIMITIVES: &[Primitive] = &[
 ];
 
 fn now(call: &mut Call) -> Result<Dynamic> {
-    let now = call.session().clock().now();
-    Ok(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into())
+    let session = call.session();
+    let text = |_: &_| Ok(json!(session.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+    let told = session.once("now", &json!([]), text)?;
+    Ok(told.as_str().unwrap_or_default().to_owned().into())
 }
 
 fn sleep(call: &mut Call) -> Result<Dynamic> {
@@ -100,27 +83,10 @@ fn sleep(call: &mut Call) -> Result<Dynamic> {
     }
     let span = SignedDuration::from_millis((seconds * 1000.0).round() as i64);
     let session = Arc::clone(call.session());
-    call.wait(session.clock().sleep(span))?;
+    let until = session.now().checked_add(span).unwrap_or(base::Timestamp::MAX);
+    let until = session.wait_ends("sleep", &json!([seconds]), until, "sleep")?;
+    call.wait(session.clock().sleep_until(until))?;
     Ok(Dynamic::UNIT)
-}
-
-fn step(call: &mut Call) -> Result<Dynamic> {
-    let (name, work) = (call.text(0)?, call.closure(1)?);
-    if name.trim().is_empty() {
-        return Err(Failure::new(base::Kind::Usage, "a step needs a name"));
-    }
-    let session = Arc::clone(call.session());
-    let id = session.next_step();
-    session.note(What::StepBegan { id, primitive: "step".to_owned(), subject: name.clone() });
-    let answer = call.invoke(&work, Vec::new()).and_then(|value| match values::may_be_remembered(&value) {
-        Ok(()) => Ok(value),
-        Err(place) => Err(Failure::new(base::Kind::Usage, format!("step \"{name}\" answers what can't be kept"))
-            .detail(place)
-            .hint("answer plain data, Mailboxes, a report, a Batch or an Endpoint; end it with () to answer nothing")),
-    });
-    let text = answer.as_ref().err().map(|f| f.message.clone()).unwrap_or_default();
-    session.note(What::StepEnded { id, ok: answer.is_ok(), changed: 0, text });
-    answer
 }
 
 fn retry(call: &mut Call) -> Result<Dynamic> {

@@ -486,6 +486,15 @@ impl Call<'_> {
         }
     }
 
+    /// Names of the variables that a closure took along, in the order of its curried
+    /// values; empty where its definition can't be seen.
+    pub fn captured(&self, closure: &FnPtr) -> Vec<String> {
+        let mut functions = self.context.iter_namespaces().flat_map(rhai::Module::iter_script_fn_info);
+        let found = functions.find_map(|(_, _, name, _, function)| (name == closure.fn_name()).then_some(function));
+        let params = found.map(|f| f.params.iter().map(ToString::to_string).collect::<Vec<_>>());
+        params.unwrap_or_default().into_iter().take(closure.curry().len()).collect()
+    }
+
     /// `file:line:column` of the call.
     pub fn at(&self) -> Option<String> {
         failures::place(self.context.call_source(), self.context.call_position())

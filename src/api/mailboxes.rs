@@ -11,6 +11,7 @@ use crate::migration::list::Mailboxes;
 use crate::migration::read::{self, Reading};
 use crate::migration::rules::{Finding, Severity, UNKNOWN_COLUMN};
 use crate::run::narrate::What;
+use crate::run::session::Session;
 
 /// The table.
 pub const PRIMITIVES: &[Primitive] = &[
@@ -68,6 +69,7 @@ fn read_list(call: &mut Call) -> Result<Dynamic> {
     let options: ReadOptions = call.options(1)?;
     let path = call.session().path(&name);
     let bytes = read_bytes(&name, &path)?;
+    call.session().pin_file("mailboxes::read", &name, &bytes)?;
     let unknown_columns = options.unknown_columns.unwrap_or(call.session().project().unknown_columns);
     let how = Reading { unknown_columns, ..Reading::default() };
     let (list, findings) = read::read_with(&name, &bytes, &how);
@@ -82,9 +84,25 @@ fn read_list(call: &mut Call) -> Result<Dynamic> {
         });
     }
     match list {
-        Some(list) => Ok(Dynamic::from(list)),
+        Some(list) => {
+            call.session().list_was_read(&list);
+            Ok(Dynamic::from(list))
+        }
         None => Err(list_failure(&name, &findings)),
     }
+}
+
+/// A list that a kept set came from: as this pass has read it, or as its file is
+/// now. `None` if the file is gone or has faults; what was kept is whole without
+/// it, but for secrets.
+pub fn list_of(session: &Session, file: &str) -> Option<Mailboxes> {
+    if let Some(list) = session.list_read(file) {
+        return Some(list);
+    }
+    let bytes = read_bytes(file, &session.path(file)).ok()?;
+    let list = read::read_with(file, &bytes, &Reading { unknown_columns: true, ..Reading::default() }).0?;
+    session.list_was_read(&list);
+    Some(list)
 }
 
 /// Most bytes of a list: some 200,000 rows, while a disk image named by

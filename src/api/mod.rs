@@ -9,7 +9,9 @@ mod asking;
 pub mod cloud;
 pub mod core;
 pub mod declare;
+pub mod kept;
 pub mod mailboxes;
+pub mod remembered;
 pub mod rows;
 pub mod services;
 pub mod steps;
@@ -21,6 +23,7 @@ use declare::{OwnType, Primitive};
 /// The tables, one line for each namespace file.
 const TABLES: &[&[Primitive]] = &[
     core::PRIMITIVES,
+    remembered::PRIMITIVES,
     steps::PRIMITIVES,
     mailboxes::PRIMITIVES,
     rows::PRIMITIVES,

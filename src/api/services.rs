@@ -232,9 +232,9 @@ fn graph_get(call: &mut Call) -> Result<Dynamic> {
     let session = Arc::clone(call.session());
     let path = path_of(call)?;
     let answer = call.wait(async {
-        let first = session.services().graph.get(&path).await?;
+        let first = session.sees().get(&path).await?;
         if first["value"].is_array() && first.get("@odata.nextLink").is_some() {
-            return session.services().graph.get_all(&path).await.map(Value::Array);
+            return session.sees().get_all(&path).await.map(Value::Array);
         }
         Ok(match first.get("value") {
             Some(Value::Array(rows)) => Value::Array(rows.clone()),
@@ -282,7 +282,7 @@ fn ldap_search(call: &mut Call) -> Result<Dynamic> {
         };
         let names: Vec<&str> = options.attributes.iter().flatten().map(String::as_str).collect();
         let names = if names.is_empty() { vec!["*"] } else { names };
-        directory.search(&base, scope, &filter, &names).await
+        session.sees().search(&base, scope, &filter, &names).await
     })?;
     Ok(entries.iter().map(entry_map).collect::<Array>().into())
 }
@@ -346,7 +346,7 @@ fn dns_lookup(call: &mut Call) -> Result<Dynamic> {
     })?;
     let from = if call.has(2) { Some(call.text(2)?) } else { None };
     let ask = from.as_deref().map_or(Ask::Authority, Ask::Resolver);
-    let found = call.wait(session.services().dns.lookup(&name, kind, ask))?;
+    let found = call.wait(session.sees().lookup(&name, kind, ask))?;
     Ok(found.map_or(Dynamic::UNIT, |set| {
         let mut map = Map::new();
         map.insert("name".into(), relative(&set.name).into());

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
-use super::{Failure, Result};
+use super::{Failure, Kind, Result};
 
 /// Whoever owns the time of a driven clock: the lab, through its control
 /// address.
@@ -29,13 +29,16 @@ pub trait Advance: Send + Sync {
     async fn advance(&self, to: Timestamp) -> Result<Timestamp>;
 }
 
+/// How far a plan looks ahead.
+const HORIZON: SignedDuration = SignedDuration::from_hours(400 * 24);
+
 /// A shared handle; clones show the same time.
 #[derive(Clone)]
 pub struct Clock(Arc<Source>);
 
 enum Source {
     System,
-    Foreseen(Mutex<Timestamp>),
+    Foreseen { from: Timestamp, now: Mutex<Timestamp>, beneath: Option<Clock> },
     Driven { owner: Arc<dyn Advance>, state: Mutex<Driven> },
 }
 
@@ -62,14 +65,29 @@ impl Clock {
     /// A clock that waits for nobody: whoever sleeps on it wakes at once, at the
     /// later time. For a plan, which foresees when things would happen.
     pub fn foreseen(from: Timestamp) -> Clock {
-        Clock(Arc::new(Source::Foreseen(Mutex::new(from))))
+        Clock(Arc::new(Source::Foreseen { from, now: Mutex::new(from), beneath: None }))
+    }
+
+    /// As [`Clock::foreseen`], from this clock's present moment on. What is done at
+    /// a time here is counted there, for whom it asks lives by this one.
+    pub fn foresee(&self) -> Clock {
+        let from = self.now();
+        Clock(Arc::new(Source::Foreseen { from, now: Mutex::new(from), beneath: Some(self.clone()) }))
+    }
+
+    /// The clock that counts activities: a driven one, if one lies beneath.
+    fn ground(&self) -> &Clock {
+        match &*self.0 {
+            Source::Foreseen { beneath: Some(beneath), .. } => beneath.ground(),
+            _ => self,
+        }
     }
 
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
             Source::System => Timestamp::now(),
-            Source::Foreseen(now) => *lock(now),
+            Source::Foreseen { now, .. } => *lock(now),
             Source::Driven { state, .. } => lock(state).now,
         }
     }
@@ -82,7 +100,8 @@ impl Clock {
     /// Waits until `until`; at once if that is past.
     ///
     /// # Errors
-    /// Only on a driven clock: the lab could not be asked to advance.
+    /// On a driven clock: the lab could not be asked to advance. On a foreseen one:
+    /// `timeout`, for somebody waits for more than a year.
     pub async fn sleep_until(&self, until: Timestamp) -> Result<()> {
         match &*self.0 {
             Source::System => {
@@ -97,7 +116,11 @@ impl Clock {
                     tokio::time::sleep(step.unsigned_abs()).await;
                 }
             }
-            Source::Foreseen(now) => {
+            Source::Foreseen { from, now, .. } => {
+                if until.duration_since(*from) > HORIZON {
+                    return Err(Failure::new(Kind::Timeout, "the plan would wait for more than a year")
+                        .hint("does the script wait for something that nothing in the plan brings about?"));
+                }
                 let mut now = lock(now);
                 *now = until.max(*now);
                 Ok(())
@@ -196,20 +219,21 @@ impl Clock {
     }
 
     fn add_running(&self, more: usize) {
-        if let Source::Driven { state, .. } = &*self.0 {
+        if let Source::Driven { state, .. } = &*self.ground().0 {
             lock(state).running += more;
         }
     }
 
     async fn stop_running(&self) {
-        if let Source::Driven { state, .. } = &*self.0 {
+        let ground = self.ground();
+        if let Source::Driven { state, .. } = &*ground.0 {
             let idle = {
                 let mut s = lock(state);
                 s.running = s.running.saturating_sub(1);
                 s.running == 0 && !s.waiting.is_empty()
             };
             if idle {
-                self.move_on().await;
+                ground.move_on().await;
             }
         }
     }
@@ -267,7 +291,7 @@ struct Workers<'a> {
 impl Drop for Workers<'_> {
     fn drop(&mut self) {
         let left = *self.left.get_mut();
-        if let (Source::Driven { state, .. }, true) = (&*self.clock.0, left > 1) {
+        if let (Source::Driven { state, .. }, true) = (&*self.clock.ground().0, left > 1) {
             let mut s = lock(state);
             s.running = s.running.saturating_sub(left - 1);
         }

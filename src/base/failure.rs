@@ -43,6 +43,8 @@ pub enum Kind {
     /// The script threw it itself without a kind, or broke a rule of the
     /// language while it ran.
     Script,
+    /// A plan can't say beforehand what the script asks for. Never caught.
+    Unforeseen,
     /// A fault of stagepost.
     Internal,
 }
@@ -67,12 +69,13 @@ impl Kind {
             Kind::Usage => "usage",
             Kind::Local => "local",
             Kind::Script => "script",
+            Kind::Unforeseen => "unforeseen",
             Kind::Internal => "internal",
         }
     }
 
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Kind; 17] = [
+    pub const ALL: [Kind; 18] = [
         Kind::Auth,
         Kind::Throttled,
         Kind::NotFound,
@@ -89,6 +92,7 @@ impl Kind {
         Kind::Usage,
         Kind::Local,
         Kind::Script,
+        Kind::Unforeseen,
         Kind::Internal,
     ];
 

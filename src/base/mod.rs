@@ -1,11 +1,12 @@
 //! What every room may use and what itself uses no room: time, failures,
-//! secrets, cancellation.
+//! secrets, cancellation, the points at which a process may die.
 //!
 //! Nothing here knows Exchange, a protocol, a script or a terminal. A function
 //! that needs one of those belongs into the room that has it.
 
 pub mod cancel;
 pub mod clock;
+pub(crate) mod crash;
 pub mod failure;
 pub(crate) mod plant;
 pub mod secret;

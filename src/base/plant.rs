@@ -188,40 +188,54 @@ pub(crate) enum Ground {
 }
 
 #[cfg(test)]
-thread_local!(static CHOSEN: std::cell::Cell<Soil> = const { std::cell::Cell::new(Soil::BARE) });
+thread_local!(static CHOSEN: std::cell::RefCell<Soil> = const { std::cell::RefCell::new(Soil::BARE) });
 
 /// What is planted on a thread; nothing outside tests.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Soil {
     #[cfg(test)]
     plant: Option<Plant>,
     #[cfg(test)]
     page: Option<u32>,
+    #[cfg(test)]
+    life: Option<std::sync::Arc<super::crash::Life>>,
 }
 
 impl Soil {
     /// Nothing planted.
     #[cfg(test)]
-    pub(crate) const BARE: Soil = Soil { plant: None, page: None };
+    pub(crate) const BARE: Soil = Soil { plant: None, page: None, life: None };
 
     /// A host with this mistake, or none, that reads pages of so many rows: a
     /// small company has more than one, too.
     #[cfg(test)]
     pub(crate) const fn of(plant: Option<Plant>, page: u32) -> Soil {
-        Soil { plant, page: Some(page) }
+        Soil { plant, page: Some(page), life: None }
+    }
+
+    /// The same, for a run whose life may end early.
+    #[cfg(test)]
+    pub(crate) fn living(self, life: std::sync::Arc<super::crash::Life>) -> Soil {
+        Soil { life: Some(life), ..self }
     }
 
     /// From now on this thread works with it.
-    pub(crate) fn spread(self) {
+    pub(crate) fn spread(&self) {
         #[cfg(test)]
-        CHOSEN.with(|chosen| chosen.set(self));
+        CHOSEN.with(|chosen| chosen.replace(self.clone()));
     }
 }
 
 /// What is planted here, for the threads that are started here.
 #[cfg(test)]
 pub(crate) fn here() -> Soil {
-    CHOSEN.with(std::cell::Cell::get)
+    CHOSEN.with(|chosen| chosen.borrow().clone())
+}
+
+/// Whose life it is that this thread works for.
+#[cfg(test)]
+pub(crate) fn life() -> Option<std::sync::Arc<super::crash::Life>> {
+    CHOSEN.with(|chosen| chosen.borrow().life.clone())
 }
 
 /// What is planted here: nothing.
@@ -233,7 +247,7 @@ pub(crate) const fn here() -> Soil {
 /// Whether the host makes this mistake on this thread.
 #[cfg(test)]
 pub(crate) fn is(plant: Plant) -> bool {
-    here().plant == Some(plant)
+    CHOSEN.with(|chosen| chosen.borrow().plant == Some(plant))
 }
 
 /// Whether the host makes this mistake: never.
@@ -245,7 +259,7 @@ pub(crate) const fn is(_: Plant) -> bool {
 /// Rows of a page: as usual, or as few as a test wants.
 #[cfg(test)]
 pub(crate) fn page(usual: u32) -> u32 {
-    here().page.unwrap_or(usual)
+    CHOSEN.with(|chosen| chosen.borrow().page.unwrap_or(usual))
 }
 
 /// Rows of a page, as usual.

@@ -6,6 +6,7 @@
 //! beforehand: from the declarations, the standard packages, the script itself
 //! and the modules it imports. Types are not judged here.
 
+pub mod imports;
 pub mod names;
 pub mod suggest;
 mod walk;

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod telling;
+
+pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Runs, Show, Where};
+
 use crate::ui::{ColourChoice, Verbosity};
 
 /// Exit codes and what they mean. The table never changes meaning; help,
@@ -87,6 +91,22 @@ pub enum Verb {
     Run(Run),
     /// Answer what a run asks, from another terminal
     Approve(Approve),
+    /// Write down what a run would change; reads, and writes to nobody
+    Plan(Plan),
+    /// Go on with a run that was broken off
+    Resume(Resume),
+    /// Say what became of a write in doubt; without a word, list them
+    Resolve(Resolve),
+    /// End a run from another terminal
+    Cancel(Cancel),
+    /// Take back what a run changed, newest first
+    Undo(Undo),
+    /// List the runs of this project, and how each ended
+    Runs(Runs),
+    /// Tell what a run did
+    Show(Show),
+    /// Verify the journal, print its head, export its events
+    Audit(Audit),
     /// Open a prompt with the same primitives
     Repl(Repl),
     /// Serve a lab as a process of its own and write its profile
@@ -263,6 +283,152 @@ pub struct Approve {
     /// Wait until something is asked, and list it
     #[arg(long, conflicts_with_all = ["deny", "because"])]
     pub wait: bool,
+}
+
+/// `stagepost resume`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost resume --profile contoso.toml       the newest run that has not ended
+  stagepost resume 20261120-181500-042 --profile contoso.toml
+  stagepost resume --profile contoso.toml --accept-changes
+
+The script runs again from its top: steps that were done answer from the journal, every verb looks first, waits go on. \
+If script, library, settings or list are not what the run began with, the difference is shown, nothing is done, and \
+the exit code is 2; --accept-changes goes on with it. docs/resume.md says more.")]
+pub struct Resume {
+    /// Id of the run, or its beginning; the newest that has not ended if left out
+    pub run: Option<String>,
+    /// Which tenant, directory and zones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// Go on though script, library, settings or list have changed
+    #[arg(long)]
+    pub accept_changes: bool,
+    /// Who answers
+    #[command(flatten)]
+    pub answers: Answers,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
+    /// Worker threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+}
+
+/// `stagepost resolve`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost resolve                             what is in doubt, and how to look
+  stagepost resolve 1234 --applied --because 'the rule is there, made at 18:02'
+  stagepost resolve 1234 --not-applied --because 'no such rule'
+
+Only raw calls come here (exchange::invoke, graph::post, ...): nothing repeats them by itself. Exit code 4 while \
+something is in doubt, 0 if nothing is.")]
+pub struct Resolve {
+    /// Number of the write, or id of a run with one write in doubt
+    #[arg(value_name = "EVENT|RUN", requires = "because")]
+    pub which: Option<String>,
+    /// It was carried out: the run goes on behind it
+    #[arg(long, requires = "which", conflicts_with = "not_applied")]
+    pub applied: bool,
+    /// It was not: the run may send it
+    #[arg(long, requires = "which")]
+    pub not_applied: bool,
+    /// What you saw; it stands in the journal
+    #[arg(long, value_name = "TEXT", requires = "which")]
+    pub because: Option<String>,
+}
+
+/// `stagepost cancel`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost cancel                              the run at work, or the newest that has not ended
+  stagepost cancel 20261120-181500-042
+
+A run at work begins no new write; those in flight end or are recorded in doubt, waits end at once. `stagepost resume` \
+goes on with a cancelled run only by its id.")]
+pub struct Cancel {
+    /// Id of the run, or its beginning
+    pub run: Option<String>,
+}
+
+/// `stagepost undo`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost undo last --profile contoso.toml --plan
+                                                what would be taken back, what stays, what stands in the way
+  stagepost undo 20261120 --profile contoso.toml
+                                                the run whose id begins so
+  stagepost undo last set_mx --profile contoso.toml
+                                                one operation; also a step's name or the number of a change
+  stagepost undo last convert_to_mail_user:ann@contoso.com --profile contoso.toml
+  stagepost undo last --profile contoso.toml --approve '12 messages'
+
+It compares only what the run changed: what somebody else has changed since stays, and is listed. Mail that arrived in \
+the cloud since is counted, and an --approve must name the count. Exit code 0 if all was taken back, 6 if changes had \
+to stay for reasons of their own, 5 if the approval is missing. docs/undo.md has the order and the ways back.")]
+pub struct Undo {
+    /// Which run: its id, the beginning of it, or `last`
+    pub run: String,
+    /// Which part: a step's name, the number of a change, an operation, or operation:object
+    #[arg(value_name = "STEP|CHANGE")]
+    pub change: Option<String>,
+    /// Which tenant, directory and zones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// Show what would be done, and write nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Grant the approval if its text contains this; where mail has arrived since, it must name how many messages
+    #[arg(long, value_name = "TEXT")]
+    pub approve: Vec<String>,
+    /// Refuse the approval if its text contains this; stronger than --approve
+    #[arg(long, value_name = "TEXT")]
+    pub deny: Vec<String>,
+    /// Wait for `stagepost approve` where nobody can be asked here
+    #[arg(long)]
+    pub wait_for_approval: bool,
+    /// The tenant's initial domain, which is to be named before the first write to a real tenant
+    #[arg(long, value_name = "NAME")]
+    pub tenant_name: Option<String>,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
+}
+
+/// `stagepost plan`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost plan --profile lab/profile.toml                     the standard script; writes plan.json
+  stagepost plan pilot.rhai --profile contoso.toml --out pilot.json
+
+The script runs with the gate closed: reads are real, a write is written down with its image before and after, and \
+what comes later sees it as done. Waits end at once at the later time, approvals are listed and taken as granted, \
+nothing is sent to anybody. docs/plan.md says what a plan rests on.")]
+pub struct Plan {
+    /// A script: a file, or the name of a bundled one
+    #[arg(value_name = "SCRIPT", default_value = "staged")]
+    pub script: String,
+    /// Which tenant, directory and zones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// The list that the script reads as `project().mailboxes`
+    #[arg(long, value_name = "FILE")]
+    pub mailboxes: Option<PathBuf>,
+    /// Where the plan is written
+    #[arg(long, value_name = "FILE", default_value = "plan.json")]
+    pub out: PathBuf,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
+    /// Worker threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
 }
 
 /// `stagepost repl`

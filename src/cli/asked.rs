@@ -29,7 +29,7 @@ impl Person for AtTerminal {
 ///
 /// # Errors
 /// `usage`: an option that would grant more than it says.
-pub(crate) fn approver(context: &Context, profile: &Profile, answers: &Answers) -> Result<Arc<Beforehand>> {
+pub(crate) fn beforehand(context: &Context, profile: &Profile, answers: &Answers) -> Result<Beforehand> {
     if answers.yes && profile.kind != Behind::Lab {
         return Err(Failure::new(Kind::Usage, format!("--yes is for labs, and {} is none", profile.name))
             .hint("answer at the terminal, or name the texts with --approve"));
@@ -42,11 +42,11 @@ pub(crate) fn approver(context: &Context, profile: &Profile, answers: &Answers) 
     if answers.yes {
         approve.push(String::new());
     }
-    Ok(Arc::new(Beforehand {
+    Ok(Beforehand {
         approve,
         deny: answers.deny.clone(),
         person: Some(Arc::new(AtTerminal(context.ui.clone()))),
         wait: answers.wait_for_approval,
         tenant_name: answers.tenant_name.clone(),
-    }))
+    })
 }

@@ -11,6 +11,7 @@ use crate::migration::project::{Project, template};
 use crate::run::approvals::Approver;
 use crate::run::journal::{Journal, Owner};
 use crate::run::narrate::{Narrator, Note};
+use crate::run::plan::Recorder;
 use crate::run::sqlite::{Looking, SqliteJournal};
 use crate::run::{Mode, Parts, Session};
 use crate::services::{Dialer, LabClock, Secrets, Services};
@@ -37,6 +38,8 @@ pub(crate) struct Opening<'a> {
 pub(crate) struct Opened {
     pub session: Arc<Session>,
     pub control: Option<Arc<LabClock>>,
+    /// Whose events it appends.
+    pub owner: Owner,
 }
 
 /// Reads a profile.
@@ -101,19 +104,49 @@ async fn clock(profile: &Profile, dialer: &Dialer) -> Result<(Clock, Option<Arc<
     Ok((Clock::driven(control.clone(), control.now().await?), Some(control)))
 }
 
+/// The tenant of a profile, as the journal calls it.
+pub(crate) fn tenant(path: &Path) -> Result<String> {
+    let profile = profile(path)?;
+    let secrets = Secrets::for_reading(&profile, path.parent().unwrap_or(Path::new(".")))?;
+    Ok(whose(&profile, secrets.ca.as_deref()))
+}
+
+/// The journal of a project for who only looks, or decides something beside a run.
+pub(crate) fn journal(folder: &Path) -> Result<Looking> {
+    let owner = Owner { project: String::new(), tenant: String::new(), run: String::new() };
+    Looking::open(&folder.join(".stagepost"), owner)
+}
+
 /// Opens a session that may write: it holds the project's journal.
 pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
-    opened(opening, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await
+    opened(opening, Mode::Open, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await
+}
+
+/// Opens a session that may write, over a journal with something in between.
+#[cfg(test)]
+pub(crate) async fn open_wrapped(
+    opening: Opening<'_>,
+    wrap: &dyn Fn(Arc<dyn Journal>) -> Arc<dyn Journal>,
+) -> Result<Opened> {
+    opened(opening, Mode::Open, |folder, owner| Ok(wrap(Arc::new(SqliteJournal::open(folder, owner)?)))).await
 }
 
 /// Opens a session that only reads: beside a run that holds the journal, and
 /// without making one. Any write is refused before it is sent.
 pub(crate) async fn look(opening: Opening<'_>) -> Result<Opened> {
-    opened(opening, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
+    opened(opening, Mode::Open, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
+}
+
+/// Opens a session that plans: it reads the journal's past and keeps nothing, and
+/// waits for nobody.
+pub(crate) async fn plan(opening: Opening<'_>) -> Result<Opened> {
+    let mode = Mode::Plan(Recorder::default());
+    opened(opening, mode, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
 }
 
 async fn opened(
     opening: Opening<'_>,
+    mode: Mode,
     journal: impl FnOnce(&Path, Owner) -> Result<Arc<dyn Journal>>,
 ) -> Result<Opened> {
     let profile = profile(opening.profile)?;
@@ -128,13 +161,15 @@ async fn opened(
     let source_password = secrets.source.clone();
     let authority = secrets.ca.clone();
     let services = Services::new(&profile, secrets, clock.clone(), opening.tap)?;
+    // The services keep their time; only what happens by the plan is foreseen.
+    let clock = if matches!(mode, Mode::Plan(_)) { clock.foresee() } else { clock };
     let owner = Owner {
         project: opening.project.name.clone(),
         tenant: whose(&profile, authority.as_deref()),
         // A new run's id is found once the journal is open.
         run: opening.run.unwrap_or_default(),
     };
-    let journal = journal(&opening.journal_folder.join(".stagepost"), owner)?;
+    let journal = journal(&opening.journal_folder.join(".stagepost"), owner.clone())?;
     let session = Session::new(Parts {
         profile,
         project: opening.project,
@@ -147,11 +182,12 @@ async fn opened(
         journal,
         approver: opening.approver,
         handle: opening.handle,
-        mode: Mode::Open,
+        mode,
     });
     session.recall()?;
     session.look_at_clock();
-    Ok(Opened { session, control })
+    let owner = Owner { run: session.journal().run().to_owned(), ..owner };
+    Ok(Opened { session, control, owner })
 }
 
 /// Whose events these are. Each lab makes a certificate authority of its own,

@@ -5,6 +5,8 @@ mod against;
 mod approve;
 pub mod args;
 mod asked;
+mod cancel;
+mod audit;
 mod check;
 mod companies;
 mod drive;
@@ -12,12 +14,20 @@ mod environment;
 mod explain;
 mod lab;
 mod lists;
+mod plan;
 mod rehearse;
 mod repl;
+mod resolve;
+mod resume;
 mod run;
+mod runs;
+mod show;
 mod survey;
+mod undo;
 mod validate;
 
+#[cfg(test)]
+mod crash_tests;
 #[cfg(test)]
 mod plants_tests;
 
@@ -58,6 +68,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Rehearse(args) => rehearse::rehearse(&context, &args),
         Verb::Run(args) => run::run(&context, &args),
         Verb::Approve(args) => approve::approve(&context, &args),
+        Verb::Resume(args) => resume::resume(&context, &args),
+        Verb::Resolve(args) => resolve::resolve(&context, &args),
+        Verb::Cancel(args) => cancel::cancel(&context, &args),
+        Verb::Undo(args) => undo::undo(&context, &args),
+        Verb::Runs(args) => runs::runs(&context, &args),
+        Verb::Show(args) => show::show(&context, &args),
+        Verb::Audit(args) => audit::audit(&context, &args),
+        Verb::Plan(args) => plan::plan(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),
         Verb::Lab(args) => lab::lab(&context, &args),
         Verb::Validate(args) => validate::validate(&context, &args),

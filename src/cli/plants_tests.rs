@@ -182,7 +182,7 @@ fn in_one_lab(ground: Ground, args: &super::args::Rehearse) -> Seen {
             handle: runtime.handle().clone(),
             run: None,
         };
-        let Opened { session, control } = runtime.block_on(environment::open(opening)).expect("a session opens");
+        let Opened { session, control, .. } = runtime.block_on(environment::open(opening)).expect("a session opens");
         let (code, failure) = match drive::script(&context, &runtime, &session, Library::bundled_only(), &script) {
             End::Done => (0, None),
             End::Failed(error) => (code_of(error.failure.kind), Some(error.failure)),

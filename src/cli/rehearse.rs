@@ -87,7 +87,7 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
         handle: runtime.handle().clone(),
         run: None,
     }))?;
-    let Opened { session, control } = opened;
+    let Opened { session, control, .. } = opened;
     if let Some(reason) = &args.force {
         session.force_guards(reason.trim());
     }

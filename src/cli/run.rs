@@ -6,25 +6,37 @@ use std::sync::Arc;
 use super::args::Run;
 use super::drive::{self, End};
 use super::environment::{self, Both, Opening};
+use super::resume::{self, Again};
 use super::{Context, asked, code_of, lists, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
 use crate::migration::project::Project;
 use crate::report::wirelog::WireLog;
 use crate::run::narrate::What;
-use crate::run::process;
+use crate::run::{beside, pins, process};
 use crate::wire::log::Tap;
 use crate::wire::profile::{Behind, Profile};
 
 /// Runs the script; exit code 6 if rows were left whole.
 pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
+    pass(context, args, None)
+}
+
+/// Runs the script as a new run, or as the next pass of one that goes on.
+pub(crate) fn pass(context: &Context, args: &Run, again: Option<&Again>) -> Result<u8> {
     let here = super::here()?;
     let profile = environment::profile(&args.profile)?;
     let script = lists::script(&here, &args.script)?;
-    let approver = asked::approver(context, &profile, &args.answers)?;
+    let approver = Arc::new(asked::beforehand(context, &profile, &args.answers)?);
     let project = project(&here, &args.profile, &profile, args.mailboxes.as_deref())?;
     let library = Library::new(vec![here.join("lib")]);
     if !drive::passes(context, &script, &library) {
+        return Ok(code_of(Kind::Usage));
+    }
+    let pinned = resume::pinned(&here, &script, &library, &project)?;
+    if let Some(again) = again
+        && !again.passes(context, &here, &pinned)?
+    {
         return Ok(code_of(Kind::Usage));
     }
     let log = match &args.wire_log {
@@ -42,10 +54,16 @@ pub(crate) fn run(context: &Context, args: &Run) -> Result<u8> {
         narrator: Arc::new(Both(vec![context.ui.clone()])),
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
-        run: None,
+        run: again.map(|again| again.run.id.clone()),
     }))?;
     let session = opened.session;
-    process::begin(&session, "run", &script.name, &[])?;
+    match again {
+        None => pins::begin(&session, "run", &script.name, &pinned)?,
+        Some(again) => again.goes_on(&session, &script.name, &pinned)?,
+    }
+    let ui = context.ui.clone();
+    session.ask_by(Arc::new(move |text: &str| ui.ask(text)));
+    let _listening = beside::listen(&session)?;
     session.note(What::Began { script: script.name.clone(), profile: profile.name.clone(), seed: None });
     let code = match drive::script(context, &runtime, &session, library, &script) {
         End::Left => {

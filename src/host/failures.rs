@@ -3,7 +3,7 @@
 //!
 //! A domain failure is always a runtime error with a map, never a system
 //! error: those can't be caught. A cancellation is always a termination, so
-//! that it can't be.
+//! that it can't be; and so is what a plan can't foresee.
 
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
@@ -132,7 +132,11 @@ pub fn into_error(failure: Failure, position: Position) -> Box<EvalAltResult> {
     if failure.kind == Kind::Cancelled {
         return EvalAltResult::ErrorTerminated("cancelled".into(), position).into();
     }
-    EvalAltResult::ErrorRuntime(Dynamic::from_map(to_map(&failure)), position).into()
+    let map = Dynamic::from_map(to_map(&failure));
+    if failure.kind == Kind::Unforeseen {
+        return EvalAltResult::ErrorTerminated(map, position).into();
+    }
+    EvalAltResult::ErrorRuntime(map, position).into()
 }
 
 /// `file:line:column`.

@@ -78,6 +78,7 @@ impl Host {
                 let text = format!("{}:{}:{}: {}", problem.source, problem.line, problem.column, problem.message);
                 session.note(What::Warned { text, hint: problem.hint.unwrap_or_default() });
             }
+            session.begin_pass();
             let engine = engine::running(session, library);
             let _entered = session.handle().enter();
             evaluate(&engine, &mut Scope::new(), name, text, library)

@@ -13,6 +13,8 @@ use crate::run::bare;
 use crate::run::narrate::{Keeper, What};
 use crate::run::session::Session;
 
+mod steps;
+
 struct Bench {
     host: Host,
     session: Arc<Session>,

@@ -8,7 +8,8 @@ use rhai::{Array, Dynamic, FnPtr, Map};
 use serde_json::Value;
 
 /// Whether a primitive may answer this: `i64`, `f64`, `bool`, text, array,
-/// map, `()`, a closure that was handed in, or a type of our own.
+/// map, `()`, a closure, a letter or bytes that were handed in, or a type of our
+/// own.
 ///
 /// # Errors
 /// The Rust name of the first value that may not cross.
@@ -19,9 +20,11 @@ pub fn may_cross(value: &Dynamic) -> Result<(), String> {
     if let Ok(map) = value.as_map_ref() {
         return map.values().try_for_each(may_cross);
     }
+    // A step answers what its closure did, also a letter or bytes.
+    let handed_in = value.is::<FnPtr>() || value.is::<char>() || value.is::<rhai::Blob>();
     let plain = value.is_unit() || value.is_int() || value.is_float() || value.is_bool() || value.is_string();
     let name = value.type_name();
-    if plain || value.is::<FnPtr>() || name.starts_with("stagepost::") { Ok(()) } else { Err(name.to_owned()) }
+    if plain || handed_in || name.starts_with("stagepost::") { Ok(()) } else { Err(name.to_owned()) }
 }
 
 /// A value as a person calls it: `a text`, `an array`, `a Batch`, `nothing`.
@@ -139,26 +142,6 @@ pub fn from_json(value: &Value) -> Dynamic {
     }
 }
 
-/// Whether a step may remember this: plain data, or a type of our own.
-///
-/// # Errors
-/// Where inside the value something else stands, and what it is.
-pub fn may_be_remembered(value: &Dynamic) -> Result<(), String> {
-    fn walk(value: &Dynamic, place: &str) -> Result<(), String> {
-        if let Ok(items) = value.as_array_ref() {
-            return items.iter().enumerate().try_for_each(|(n, item)| walk(item, &format!("{place}[{n}]")));
-        }
-        if let Ok(map) = value.as_map_ref() {
-            return map.iter().try_for_each(|(k, v)| walk(v, &format!("{place}.{k}")));
-        }
-        if value.type_name().starts_with("stagepost::") {
-            return Ok(());
-        }
-        to_json(value).map(|_| ()).map_err(|text| text.replacen("the value", place, 1))
-    }
-    walk(value, "the value")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,8 +168,7 @@ mod tests {
         let mut map = Map::new();
         let closure = FnPtr::new("f").expect("f is a valid name");
         map.insert("each".into(), Dynamic::from_array(vec![1_i64.into(), Dynamic::from(closure)]));
-        assert_eq!(to_json(&Dynamic::from_map(map.clone())), Err("the value.each[1] is a closure".to_owned()));
-        assert!(may_be_remembered(&Dynamic::from_map(map)).is_err());
+        assert_eq!(to_json(&Dynamic::from_map(map)), Err("the value.each[1] is a closure".to_owned()));
     }
 
     #[test]

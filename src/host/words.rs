@@ -15,6 +15,7 @@ pub(crate) fn of_leaf(error: &EvalAltResult) -> Failure {
     let script = |text: String| Failure::new(Kind::Script, text);
     match error {
         ErrorRuntime(value, _) => failures::of_thrown(value),
+        ErrorTerminated(why, _) if why.is_map() => failures::of_thrown(why),
         ErrorTerminated(..) => Failure::cancelled(),
         ErrorParsing(what, _) => syntax(what),
         ErrorFunctionNotFound(signature, _) => function(signature),

@@ -86,6 +86,11 @@ fn allowed(world: &World, service: &str, object: &str, kind: &str) -> u64 {
         ("graph", "licence-") => times("licence+").max(1),
         // Switched on for the move and off again for a row that is given back.
         ("graph", "plans") => 2,
+        // Another kind for the move, and the first one again for who comes home.
+        ("exchange", "mailbox-type" | "mailbox-forwarding") => 2,
+        // A set that was brought back to what it was at the beginning may be changed
+        // once more.
+        ("zone", _) => 1 + 2 * world.post.brought_back.get(&(object.to_owned(), kind.to_owned())).copied().unwrap_or(0),
         // Starting again, or setting, is what those verbs are for.
         ("exchange", verb) if verb.contains("start") || verb.contains("stop") || verb.contains("set") => u64::MAX,
         _ => 1,

@@ -401,6 +401,7 @@ pub fn message(world: &World, id: &str) -> Option<Message> {
 pub fn zone_changed(world: &mut World, zone: &str, name: &str, kind: &str) {
     let (apex, owner, kind) = (absolute(zone), absolute(name), kind.to_uppercase());
     let key = (owner.clone(), kind.clone());
+    let first = world.post.first.get(&key).cloned();
     let now_set = world.zones.get(&apex).and_then(|z| z.sets.get(&key)).cloned();
     let before = match &now_set {
         Some(set) => world.post.published.insert(key, set.clone()),
@@ -410,6 +411,13 @@ pub fn zone_changed(world: &mut World, zone: &str, name: &str, kind: &str) {
     let same = before.as_ref().map(|s| &s.values) == now_set.as_ref().map(|s| &s.values);
     let word = if same { format!("{}-ttl", kind.to_lowercase()) } else { kind.to_lowercase() };
     world.wrote("zone", &owner, &word);
+    let is_first = match same {
+        true => now_set == first,
+        false => now_set.as_ref().map(|s| &s.values) == first.as_ref().map(|s| &s.values),
+    };
+    if is_first {
+        *world.post.brought_back.entry((owner.clone(), word.clone())).or_default() += 1;
+    }
     let detail = match &now_set {
         Some(set) => format!("{kind} {} ttl {}", set.values.join(", "), set.ttl),
         None => format!("{kind} removed"),

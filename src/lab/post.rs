@@ -53,6 +53,9 @@ pub struct Post {
     pub published: std::collections::BTreeMap<(String, String), crate::wire::dns::RecordSet>,
     /// Record sets as they were at the beginning.
     pub first: std::collections::BTreeMap<(String, String), crate::wire::dns::RecordSet>,
+    /// How often a set, or its time to live, was brought back to what it was at the
+    /// beginning: (name, word of the change) → times.
+    pub brought_back: std::collections::BTreeMap<(String, String), u64>,
     /// Groups and folders on premises, and whether a message to one has many ways.
     pub written_to: Vec<(String, bool)>,
     /// What the routes remembered below were computed from.

@@ -75,6 +75,11 @@ impl Row {
         self.table.rows.get(self.at as usize)
     }
 
+    /// The row as a set of one.
+    pub fn to_set(&self) -> Mailboxes {
+        Mailboxes(Arc::new(Set { table: Arc::clone(&self.table), rows: vec![self.at] }))
+    }
+
     /// The address as the list writes it.
     pub fn address(&self) -> &str {
         match self.line().and_then(|l| l.cells.get(self.table.address)) {

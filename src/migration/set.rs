@@ -286,6 +286,35 @@ impl Mailboxes {
         let set = Mailboxes::from_table("", columns.clone(), rows);
         (value.get("sha256")?.as_str()? == set.digest()).then_some(set)
     }
+
+    /// A set that [`Mailboxes::of_journal`] gave back, as a part of the list that it
+    /// came from: with its line numbers and its secrets. Rows that the list has
+    /// otherwise, or no more, stay as they were kept, with the list's secrets for
+    /// the same address.
+    pub fn as_part_of(&self, list: &Mailboxes) -> Mailboxes {
+        let mut known: HashMap<String, usize> = HashMap::with_capacity(list.len());
+        for (at, row) in list.iter().enumerate() {
+            known.entry(row.key()).or_insert(at);
+        }
+        let place = |row: &Row| known.get(&row.key()).copied();
+        let is_same = |row: &Row, at: usize| list.get(at).is_some_and(|found| found.to_pairs() == row.to_pairs());
+        let places: Option<Vec<usize>> = self.iter().map(|row| place(&row).filter(|at| is_same(&row, *at))).collect();
+        if let Some(places) = places.filter(|_| self.open_columns() == list.open_columns()) {
+            return list.pick(&places);
+        }
+        let mut columns = self.columns().to_vec();
+        columns.extend(list.columns().iter().filter(|c| *c == PASSWORD && !self.columns().contains(c)).cloned());
+        let rows = self.iter().map(|row| {
+            let found = place(&row).and_then(|at| list.get(at));
+            let cells = columns.iter().map(|column| match &found {
+                Some(found) if column == PASSWORD => found.cell_as_stored(column),
+                _ => row.cell_as_stored(column),
+            });
+            Line { number: found.as_ref().map_or(0, Row::line_number), cells: cells.collect() }
+        });
+        let rows = rows.collect();
+        Mailboxes::from_table(list.file(), columns.clone(), rows)
+    }
 }
 
 #[cfg(test)]
@@ -388,6 +417,27 @@ mod tests {
         forged["rows"][0][0] = "eve@contoso.test".into();
         assert_eq!(Mailboxes::of_journal(&forged), None);
         assert_ne!(people().sorted(&people().keys_of("Size").expect("there"), false).to_journal(), kept);
+    }
+
+    #[test]
+    fn what_was_kept_is_a_part_of_its_list_again_with_its_secrets() {
+        let people = people();
+        let part = people.pick(&[3, 0]);
+        let kept = Mailboxes::of_journal(&part.to_journal()).expect("as kept");
+        let back = kept.as_part_of(&people);
+        assert!(back.shares_rows_with(&people) && back == part);
+        assert_eq!(
+            back.get(1).and_then(|r| r.password().map(|s| s.expose().to_owned())).as_deref(),
+            Some("secret-one")
+        );
+        // The list has changed: what was kept stays, secrets are the list's.
+        let other = list("EmailAddress,Department,Password,Size\nann@contoso.test,Board,secret-two,11\n");
+        let back = kept.as_part_of(&other);
+        assert_eq!((back.cell(1, "Department"), back.len()), (Some("Sales"), 2));
+        assert_eq!(
+            back.get(1).and_then(|r| r.password().map(|s| s.expose().to_owned())).as_deref(),
+            Some("secret-two")
+        );
     }
 
     proptest! {

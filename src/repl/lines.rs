@@ -195,6 +195,7 @@ impl Lines {
 
     fn script(&mut self, name: &str, text: &str, silent: bool) -> Answer {
         let (began, before) = (Instant::now(), self.session.clock().now());
+        self.session.begin_pass();
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| self.evaluate(name, text)));
         let result = result.unwrap_or_else(|panic| Err(ScriptError::bare(host::of_panic(&*panic))));
         let mut answer = match result {

@@ -20,7 +20,6 @@ pub use super::approvers::{Beforehand, Person, Rehearsed, working_day_later};
 use super::decided::{self, Heard};
 use super::journal::{Kind as EventKind, Stored};
 use super::narrate::What;
-use super::plan::Assumption;
 use super::process;
 use super::session::Session;
 use crate::base::plant::{self, Plant};
@@ -159,15 +158,14 @@ pub async fn approve(session: &Session, text: &str) -> Result<()> {
 }
 
 /// Asks for an approval and records question and answer. What was granted in an
-/// earlier process of the same run isn't asked again.
+/// earlier process of the same run isn't asked again. A plan lists the question
+/// instead, and goes on as if it were granted.
 ///
 /// # Errors
 /// `approval`: refused, not answered in time, or nobody can be asked. The journal
 /// can't be written.
 pub async fn ask(session: &Session, question: Question) -> Result<()> {
-    if let Some(recorder) = session.planning() {
-        let approval = Assumption { text: question.whole(), at: session.place(), time: session.now() };
-        recorder.lock().approvals.push(approval);
+    if session.takes_for_granted(&question.whole()) {
         return Ok(());
     }
     let asking = asking(session, question)?;

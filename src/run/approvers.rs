@@ -84,7 +84,7 @@ pub trait Person: Send + Sync {
 
 /// Answers what was said on the command line, and asks whoever sits at the
 /// terminal for the rest.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Beforehand {
     /// Parts of texts that are granted.
     pub approve: Vec<String>,

@@ -17,6 +17,7 @@ use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients;
 use super::report::plural;
 use super::session::Session;
+use super::shadow::exchange::{Table, user_key};
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::migration::fences::Touch;
@@ -169,6 +170,25 @@ impl Change for CreateBatch<'_> {
     fn settles_within(&self) -> i64 {
         300
     }
+    async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
+        let (name, rows) = (self.name, self.mailboxes.addresses());
+        session.foresee(|shadow| {
+            let batch = json!({
+                "Identity": name, "Status": "Created", "SourceEndpoint": self.endpoint,
+                "TotalCount": rows.len(), "SyncedCount": 0, "FailedCount": 0,
+            });
+            shadow.exchange.make(Table::Batches, name, batch);
+            for address in &rows {
+                let row = json!({
+                    "Identity": address, "BatchId": name, "Status": "Queued", "ErrorSummary": "",
+                    "SyncedItemCount": 0, "SkippedItemCount": 0, "MailboxGuid": Guid::NIL.to_string(),
+                    "LastSuccessfulSyncTime": Value::Null,
+                });
+                shadow.exchange.make(Table::Users, &user_key(name, address), row);
+            }
+        });
+        Ok(())
+    }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         let params: Params = vec![
             ("Name".into(), Param::from(self.name)),
@@ -239,6 +259,43 @@ pub async fn ensure(session: &Arc<Session>, name: &str, mailboxes: &Mailboxes, o
     })))
 }
 
+/// A batch that an earlier pass of the run made, by its name: what is known of its
+/// mailboxes is asked now. Makes nothing and changes nothing.
+///
+/// # Errors
+/// Those of Exchange.
+pub async fn again(session: &Arc<Session>, name: &str, mailboxes: &Mailboxes, finished: bool) -> Result<Batch> {
+    let mut state = State::default();
+    let mut finished = finished;
+    if !finished {
+        match batch_named(session, name).await? {
+            // Removed by us: nothing is left to do with it.
+            None => finished = session.memory().past.removed.contains(&name.to_lowercase()),
+            Some(found) => {
+                state.status = text_of(get(&found, "Status"));
+                let rows = rows_of(session, name).await?;
+                let ended = ["synced", "syncedwitherrors", "failed", "completed", "completedwitherrors", "stopped"];
+                state.is_over =
+                    ended.iter().any(|s| state.status.eq_ignore_ascii_case(s)) && !rows.iter().any(Row::is_at_work);
+                for row in rows {
+                    let key = address_key(&row.address);
+                    if row.has_mailbox {
+                        state.provisioned.insert(key.clone());
+                    }
+                    if row.is_synced() {
+                        state.synced.insert(key);
+                    } else if !row.is_at_work() {
+                        let words = format!("the service says {}", row.status);
+                        state.failed.insert(key, if row.error.is_empty() { words } else { row.error });
+                    }
+                }
+            }
+        }
+    }
+    let mailboxes = mailboxes.clone();
+    Ok(Batch(Arc::new(Inner { name: name.into(), mailboxes, finished, state: Mutex::new(state) })))
+}
+
 /// Why each of these was given back, if all were, by this batch, and are still
 /// whole where they are: then the batch has nothing left to do. Another try takes
 /// a batch of another name.
@@ -270,6 +327,7 @@ fn planted_csv(csv: Vec<u8>) -> Vec<u8> {
 }
 
 /// One row of a batch as the service tells it.
+#[derive(Clone)]
 pub struct Row {
     /// Address.
     pub address: String,
@@ -313,7 +371,7 @@ async fn rows_where(session: &Session, mut params: Params) -> Result<Vec<Row>> {
     params.push(("ResultSize".into(), Param::from("Unlimited")));
     let wanted =
         &["Identity", "Status", "ErrorSummary", "SkippedItemCount", "BatchId", "MailboxGuid", "LastSuccessfulSyncTime"];
-    let reply = session.services().exchange.invoke_for("Get-MigrationUser", params, wanted).await?;
+    let reply = session.sees().invoke_for("Get-MigrationUser", params, wanted).await?;
     Ok(reply
         .rows
         .iter()
@@ -375,7 +433,7 @@ pub async fn rows_of_people(session: &Session, addresses: &[String]) -> Result<B
 }
 
 pub(super) async fn batch_named(session: &Session, name: &str) -> Result<Option<Value>> {
-    match session.services().exchange.invoke("Get-MigrationBatch", vec![("Identity".into(), Param::from(name))]).await {
+    match session.sees().invoke("Get-MigrationBatch", vec![("Identity".into(), Param::from(name))]).await {
         Ok(reply) => Ok(reply.rows.into_iter().find(|r| text_of(get(r, "Identity")).eq_ignore_ascii_case(name))),
         Err(f) if f.kind == Kind::NotFound => Ok(None),
         Err(f) => Err(f),

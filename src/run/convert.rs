@@ -189,6 +189,16 @@ impl Change for Reshape {
             .filter_map(|t| entries.get(&address_key(t)).map(|e| (t.clone(), json!({"directory": image(e)}))))
             .collect())
     }
+    async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {
+        session.foresee(|shadow| {
+            for one in due {
+                if let Verdict::Differs(after) = &one.verdict {
+                    shadow.directory.becomes(&recipients::entry_of(&one.before), &recipients::entry_of(after));
+                }
+            }
+        });
+        Ok(())
+    }
     async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
         // The modify is made from the image that was journalled, not from a
         // second look: its guards are the values the intent shows.
@@ -304,8 +314,8 @@ fn warn_refused(session: &Session, refused: &[&Failure]) {
 /// what keeps the server from seeing it (replication, its own memory) concerns
 /// them alike; an answer that is wrong or missing is a finding, never the end.
 async fn prove_outside(session: &Session, outcomes: &[Outcome]) {
-    if session.project().source == "2003" {
-        return; // Exchange 2003 has no Autodiscover.
+    if session.project().source == "2003" || session.planning().is_some() {
+        return; // Exchange 2003 has no Autodiscover, and a plan has converted nobody.
     }
     let Some(address) = outcomes.iter().find(|o| o.changed && o.result.is_ok()).map(|o| o.target.as_str()) else {
         return;
@@ -405,7 +415,7 @@ pub async fn release(
         // What came while the others' messages were carried; known ones are not
         // sent twice.
         carried += waiting::carry_home(session, &forwarded, &step).await?;
-        let outcomes = licences::give_way(session, &forwarded).await?;
+        let outcomes = licences::give_way(session, &forwarded, licences::Ours::Taken).await?;
         if let Some(failure) = outcomes.into_iter().find_map(|o| o.result.err()) {
             return Err(failure);
         }
@@ -429,12 +439,13 @@ pub async fn release(
 /// Waits until the cloud shows the address that every release adds (the cloud
 /// mailbox's own X.500 name). A cycle may have read the directory just before
 /// the write and ended after it; what a person's object shows is the proof.
-async fn cloud_knows(
+pub(super) async fn cloud_knows(
     session: &Session,
     people: &[String],
     mailboxes: &BTreeMap<String, Arc<CloudMailbox>>,
 ) -> Result<()> {
-    if plant::is(Plant::ReleaseUnsynced) {
+    // A plan takes the synchronization for granted.
+    if plant::is(Plant::ReleaseUnsynced) || session.planning().is_some() {
         return Ok(());
     }
     let (pause, patience) = (SignedDuration::from_mins(10), SignedDuration::from_hours(3));

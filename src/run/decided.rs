@@ -39,7 +39,7 @@ pub(super) async fn heard(session: &Session, asking: &Asking) -> Result<Heard> {
     let mut news = None;
     let mut passed_over = 0;
     loop {
-        let now = session.journal().news()?;
+        let now = session.journal().pulse()?;
         if news != Some(now) {
             news = Some(now);
             for stored in session.journal().decisions(Some(session.journal().run()))? {

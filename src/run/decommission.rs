@@ -28,9 +28,10 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
     let step = session.step("decommission::check", session.profile().name.clone());
     let mut report = Report::new("decommission::check");
     let services = session.services();
+    let sees = session.sees();
     let clock = session.clock();
     let directories = clock.both(recipients::with_mailbox(session), recipients::cloud(session));
-    let all = services.exchange.invoke("Get-MigrationBatch", vec![("ResultSize".into(), Param::from("Unlimited"))]);
+    let all = sees.invoke("Get-MigrationBatch", vec![("ResultSize".into(), Param::from("Unlimited"))]);
     let ((people, cloud), batches) = clock.both(directories, all).await?;
     let left = people.iter().map(OnPremises::of).filter(|p| p.has_mailbox && !p.system).count();
     drop(people);
@@ -62,7 +63,7 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
         report.warning(&name, format!("the batch {name} is still there"), "remove(b) when nothing hangs on it");
     }
     for domain in &session.project().domains {
-        let mx = services.dns.lookup(domain, RecordType::MX, Ask::Authority).await?;
+        let mx = sees.lookup(domain, RecordType::MX, Ask::Authority).await?;
         let old = &session.profile().source.smtp;
         let Some(mx) = mx else { continue };
         if mx.values.iter().any(|v| v.contains(old.as_str())) {
@@ -81,8 +82,7 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
     }
     let configuration = services.directory.configuration().await?;
     let filter = format!("(&(objectClass=serviceConnectionPoint)(keywords={SCP_URL}))");
-    let points = services
-        .directory
+    let points = sees
         .search(&configuration, Scope::Subtree, &filter, &["cn", "serviceBindingInformation"])
         .await?;
     let speaking = points.iter().filter(|p| p.has("serviceBindingInformation")).count();

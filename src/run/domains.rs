@@ -11,6 +11,7 @@ use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients::until;
 use super::report::{Report, plural};
 use super::session::Session;
+use super::shadow::exchange::Table;
 use super::zones::{SwapSets, Target, Wanted};
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
@@ -37,6 +38,15 @@ impl Change for AddDomain {
         let found = domain(session, &self.0).await?;
         let verdict = if found.is_some() { Verdict::Same } else { Verdict::Differs(json!({"id": self.0})) };
         Ok(vec![Observed { target: self.0.clone(), before: found.unwrap_or_default(), verdict }])
+    }
+    async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
+        // As Graph answers a POST of a domain (resource type domain, v1.0).
+        let made = json!({
+            "id": self.0, "authenticationType": "Managed", "availabilityStatus": null, "isAdminManaged": true,
+            "isDefault": false, "isInitial": false, "isRoot": true, "isVerified": false, "supportedServices": [],
+        });
+        session.foresee(|shadow| shadow.graph.add_domain(&self.0, made));
+        Ok(())
     }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         session.services().graph.post("/domains", &json!({"id": self.0})).await.map(|_| ())
@@ -66,13 +76,23 @@ impl Change for Verify {
         let verdict = if verified { Verdict::Same } else { Verdict::Differs(json!({"isVerified": true})) };
         Ok(vec![Observed { target: self.0.clone(), before: json!({"isVerified": verified}), verdict }])
     }
+    async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
+        session.assume(format!("the tenant accepts the proof for {} at the first look", self.0));
+        session.foresee(|shadow| {
+            shadow.graph.domain(&self.0, json!({"isVerified": true}));
+            // A verified domain is an accepted one; of which type, its owner says.
+            let accepted = json!({"Identity": self.0, "DomainName": self.0});
+            shadow.exchange.make(Table::Domains, &self.0, accepted);
+        });
+        Ok(())
+    }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         session.services().graph.post(&format!("/domains/{}/verify", percent(&self.0)), &Value::Null).await.map(|_| ())
     }
 }
 
 async fn domain(session: &Session, name: &str) -> Result<Option<Value>> {
-    match session.services().graph.get(&format!("/domains/{}", percent(name))).await {
+    match session.sees().get(&format!("/domains/{}", percent(name))).await {
         Ok(found) => Ok(Some(found)),
         Err(f) if f.kind == Kind::NotFound => Ok(None),
         Err(f) => Err(f),
@@ -98,7 +118,7 @@ pub async fn verify(session: &Arc<Session>, domains: &[String]) -> Result<Report
         }
         one(gate::pass(session, &AddDomain(name.clone()), None).await?)?;
         let records =
-            session.services().graph.get_all(&format!("/domains/{}/verificationDnsRecords", percent(name))).await?;
+            session.sees().get_all(&format!("/domains/{}/verificationDnsRecords", percent(name))).await?;
         let proof = records
             .iter()
             .find_map(|r| r["text"].as_str())

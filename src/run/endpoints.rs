@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::domains::one;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::session::Session;
+use super::shadow::exchange::Table;
 use crate::base::{Kind, Result};
 use crate::migration::against::OnPremises;
 use crate::wire::invoke::{Param, Params, get, text_of};
@@ -63,6 +64,15 @@ impl Change for EnsureEndpoint {
         let verdict = if same { Verdict::Same } else { Verdict::Differs(wanted) };
         Ok(vec![Observed { target: self.name.clone(), before, verdict }])
     }
+    async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
+        let mut row = self.wanted(session);
+        row["Identity"] = json!(self.name);
+        session.foresee(|shadow| shadow.exchange.change(Table::Endpoints, &self.name, row.clone()));
+        if endpoint_named(session, &self.name).await?.is_none() {
+            session.foresee(|shadow| shadow.exchange.make(Table::Endpoints, &self.name, row));
+        }
+        Ok(())
+    }
     async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
         let source = &session.profile().source;
         let exchange = &session.services().exchange;
@@ -106,8 +116,7 @@ async fn test_mailbox(session: &Session, domain: &str) -> Result<String> {
 /// The endpoint of a name; never asked with an empty one, which would list all.
 async fn endpoint_named(session: &Session, name: &str) -> Result<Option<Value>> {
     match session
-        .services()
-        .exchange
+        .sees()
         .invoke("Get-MigrationEndpoint", vec![("Identity".into(), Param::from(name))])
         .await
     {

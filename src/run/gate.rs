@@ -20,8 +20,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::doubt;
+use super::foresee;
 use super::journal::{Event, GROUP, Kind as EventKind};
 use super::session::Session;
+use super::told::Key;
 use super::{fenced, named};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::fences::Touch;
@@ -42,7 +45,7 @@ pub enum Repeat {
 }
 
 impl Repeat {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Repeat::Guarded => "guarded",
             Repeat::UniqueByName => "unique_by_name",
@@ -64,7 +67,7 @@ pub enum WayBack {
 }
 
 impl WayBack {
-    fn json(self) -> Value {
+    pub(super) fn json(self) -> Value {
         match self {
             WayBack::Reversible => json!({"kind": "reversible"}),
             WayBack::Compensable(way) => json!({"kind": "compensable", "way": way}),
@@ -141,10 +144,29 @@ pub trait Change: Send + Sync {
     async fn touches(&self, _session: &Session, observed: &Observed) -> Result<Vec<Touch>> {
         Ok(fenced::told(observed))
     }
+    /// Tells a plan what would be true once these objects are written: the
+    /// session's reads show it from then on, the service's own effects included.
+    /// Nothing is sent.
+    ///
+    /// # Errors
+    /// `unforeseen`: nobody can say. Whatever a write would be refused with for
+    /// what the objects are.
+    async fn predict(&self, _session: &Session, _due: &[Observed]) -> Result<()> {
+        Err(Failure::new(Kind::Unforeseen, format!("nobody can say what {} would leave behind", self.operation()))
+            .hint("plan a script without it, or run without a plan"))
+    }
     /// How long a read may lag behind a write, in seconds of the session's
     /// clock; the read-back is repeated until then.
     fn settles_within(&self) -> i64 {
         0
+    }
+    /// Which call of the script it is, for one whose answer can't be had again.
+    fn call(&self) -> Option<&Key> {
+        None
+    }
+    /// What the service answered, for when the script runs again; no secrets.
+    fn answer(&self) -> Value {
+        Value::Null
     }
 }
 
@@ -177,6 +199,9 @@ pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progr
     // An object that is named twice is one object, and is written once.
     let mut seen = BTreeSet::new();
     let targets: Vec<String> = change.targets().into_iter().filter(|t| seen.insert(t.clone())).collect();
+    if change.repeat() == Repeat::None {
+        targets.iter().try_for_each(|target| doubt::refuse(session, change.operation(), target))?;
+    }
     let observed = change.observe(session, &targets).await?;
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     let mut due: Vec<Observed> = Vec::new();
@@ -202,6 +227,14 @@ pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progr
     }
     if !due.is_empty() {
         fenced::admit(session, change, &due).await?;
+    }
+    if let Some(recorder) = session.planning() {
+        for outcome in foresee::foresee(session, recorder, change, due, progress).await? {
+            outcomes.insert(outcome.target.clone(), outcome);
+        }
+        return Ok(targets.into_iter().filter_map(|t| outcomes.remove(&t)).collect());
+    }
+    if !due.is_empty() {
         named::tenant(session).await?;
         first_touch(session, change, &due).await?;
     }
@@ -283,6 +316,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
                 "planned": match &one.verdict { Verdict::Differs(after) => after.clone(), _ => Value::Null },
                 "repeat": change.repeat().word(),
                 "way_back": change.way_back().json(),
+                "call": change.call().map(Key::json),
             }),
         })
         .collect();
@@ -354,6 +388,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
                 "state": state,
                 "after": seen.before,
                 "failure": result.as_ref().err().map(|f| f.message.clone()),
+                "answer": change.answer(),
             }),
         });
         let changed = result.is_ok();
@@ -370,7 +405,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
     }
     session.append(&events)?;
     match doubt {
-        Some(failure) => Err(failure.hint("look at the object by hand; nothing repeats this write by itself")),
+        Some(failure) => Err(doubt::explained(session, failure, change.operation(), group)),
         None => Ok(outcomes),
     }
 }

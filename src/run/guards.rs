@@ -108,7 +108,7 @@ pub(super) fn pass(session: &Session, force: &Force, objections: &[Objection]) -
 /// # Errors
 /// `conflict`; those of the reads.
 pub(super) async fn before_mx(session: &Session, domains: &[&str], force: &Force) -> Result<()> {
-    let reply = session.services().exchange.invoke("Get-OutboundConnector", Vec::new()).await?;
+    let reply = session.sees().invoke("Get-OutboundConnector", Vec::new()).await?;
     let connectors: Vec<Connector> = reply.rows.iter().map(Connector::of).collect();
     let without: Vec<&str> = domains.iter().copied().filter(|d| !connectors.iter().any(|c| c.leads_home(d))).collect();
     if without.is_empty() {
@@ -252,7 +252,7 @@ pub(super) async fn before_start(session: &Session, batch: &str, own: &Mailboxes
     // mailbox was made has none that could go. A mailbox that was disconnected
     // already is not listed any more, but was copied.
     let all = vec![("ResultSize".into(), Param::from("Unlimited"))];
-    let reply = session.services().exchange.invoke("Get-Mailbox", all).await?;
+    let reply = session.sees().invoke("Get-Mailbox", all).await?;
     let mut kinds: BTreeMap<String, String> = BTreeMap::new();
     for row in &reply.rows {
         let kind = text_of(get(row, "RecipientTypeDetails"));
@@ -278,7 +278,7 @@ async fn unlicensed(session: &Session, people: Vec<String>, skus: &[Sku]) -> Res
     };
     let path = "/users?$select=id,proxyAddresses,assignedLicenses&$top=999";
     let mut licensed: BTreeSet<String> = BTreeSet::new();
-    for user in session.services().graph.get_all(path).await? {
+    for user in session.sees().get_all(path).await? {
         let list = |name: &str| user[name].as_array().cloned().unwrap_or_default();
         let has = list("assignedLicenses").iter().any(|l| {
             let off = |id: &str| {

@@ -66,7 +66,7 @@ pub struct Misled {
 /// # Errors
 /// The zone itself can't be read, or the run was cancelled.
 pub async fn view(session: &Session, domain: &str) -> Result<View> {
-    let dns = &session.services().dns;
+    let dns = session.sees();
     let place = format!("{}:53", session.profile().directory.host);
     let autodiscover = format!("autodiscover.{domain}");
     let mut differences = Vec::new();

@@ -81,6 +81,21 @@ pub struct Event {
     pub body: Value,
 }
 
+/// Operations that are never repeated by themselves: what they ask for is not
+/// known to stagepost.
+pub const RAW: [&str; 2] = ["exchange::invoke", "graph"];
+
+impl Event {
+    /// Whether a run that goes on, or somebody who decides about it, must know it.
+    pub fn is_told(&self) -> bool {
+        match self.kind {
+            Kind::Baseline | Kind::Consequence | Kind::Left | Kind::Forced => false,
+            Kind::Intent | Kind::Outcome => RAW.contains(&self.operation.as_str()),
+            _ => true,
+        }
+    }
+}
+
 /// An event as it stands in the journal.
 #[derive(Clone, Debug)]
 pub struct Stored {
@@ -116,6 +131,38 @@ pub trait Journal: Send + Sync {
     /// The store cannot be read.
     fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()>;
 
+    /// What a run keeps for when its script runs again, and what was decided about
+    /// it: its events that are neither images nor guarded writes, in order.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn told(&self, run: &str, each: &mut dyn FnMut(&Stored)) -> Result<()> {
+        self.read(run)?.iter().filter(|s| s.event.is_told()).for_each(each);
+        Ok(())
+    }
+
+    /// Every event of some operations, of any run, in order.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn of_operations(&self, operations: &[&str], each: &mut dyn FnMut(&Stored)) -> Result<()> {
+        for run in self.runs()? {
+            self.read(&run.id)?
+                .iter()
+                .filter(|s| operations.contains(&s.event.operation.as_str()))
+                .for_each(&mut *each);
+        }
+        Ok(())
+    }
+
+    /// A number that changes when another process has appended.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn pulse(&self) -> Result<i64> {
+        Ok(0)
+    }
+
     /// Every run that the journal knows, of any tenant, in the order in which
     /// they began.
     ///
@@ -139,14 +186,6 @@ pub trait Journal: Send + Sync {
         }
         found.sort_by_key(|s| s.number);
         Ok(found)
-    }
-
-    /// A number that changes when another process has written to the store.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn news(&self) -> Result<i64> {
-        Ok(0)
     }
 
     /// Id of the run that appends here.
@@ -203,8 +242,12 @@ impl Run {
             Kind::Intent => self.intents += 1,
             Kind::Ended => {
                 self.code = event.body["code"].as_u64().and_then(|c| u8::try_from(c).ok());
-                self.state = text("state");
+                // Who cancelled it meant more than that this process ends.
+                if !(self.state == "cancelled" && self.code == Some(130)) {
+                    self.state = text("state");
+                }
             }
+            Kind::Cancelled => self.state = "cancelled".into(),
             _ => {}
         }
     }
@@ -224,11 +267,10 @@ pub struct Owner {
 /// The hash of an event: over the one before it, its owner and everything it
 /// says.
 pub fn chain(before: &str, owner: &Owner, number: u64, event: &Event) -> String {
-    let mut hash = Sha256::new();
     let time = event.time.to_string();
     let body = event.body.to_string();
     let number = number.to_string();
-    let parts = [
+    link([
         before,
         &owner.project,
         &owner.tenant,
@@ -239,7 +281,13 @@ pub fn chain(before: &str, owner: &Owner, number: u64, event: &Event) -> String 
         &event.operation,
         &event.target,
         &body,
-    ];
+    ])
+}
+
+/// The hash over the hash before an event and its columns as they are kept:
+/// project, tenant, run, number, kind, time, operation, target, body.
+pub fn link(parts: [&str; 10]) -> String {
+    let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());

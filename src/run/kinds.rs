@@ -18,6 +18,7 @@ use super::narrate::What;
 use super::recipients;
 use super::report::plural;
 use super::session::Session;
+use super::shadow::exchange::Table;
 use crate::base::{Kind, Result};
 use crate::migration::waves;
 use crate::wire::attributes::{Entry, address_key};
@@ -80,7 +81,7 @@ impl Change for Keep {
         let mut found = Vec::with_capacity(targets.len());
         for target in targets {
             let one = vec![("Identity".into(), Param::from(target.as_str()))];
-            let row = match session.services().exchange.invoke("Get-Mailbox", one).await {
+            let row = match session.sees().invoke("Get-Mailbox", one).await {
                 Ok(reply) => reply.rows.into_iter().next(),
                 Err(f) if f.kind == Kind::NotFound => None,
                 Err(f) => return Err(f),
@@ -88,6 +89,22 @@ impl Change for Keep {
             found.push(self.compare(target, row.as_ref()));
         }
         Ok(found)
+    }
+    async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {
+        session.foresee(|shadow| {
+            for one in due {
+                let Some(wish) = self.wanted.get(&one.target) else { continue };
+                let mut members = json!({});
+                if let Some((kind, _)) = wish.kind {
+                    members["RecipientTypeDetails"] = json!(kind);
+                }
+                if wish.both {
+                    members["DeliverToMailboxAndForward"] = json!(true);
+                }
+                shadow.exchange.change(Table::Mailboxes, &address_key(&one.target), members);
+            }
+        });
+        Ok(())
     }
     async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
         let Some(wish) = self.wanted.get(&observed.target) else { return Ok(()) };

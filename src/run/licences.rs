@@ -9,6 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::consequences;
 use super::gate::{self, Change, Observed, Outcome, Repeat, Verdict, WayBack};
 use super::recipients::{self, CloudUser, Held};
 use super::report::{Report, plural};
@@ -120,6 +121,14 @@ impl Change for UserChange {
             })
             .collect())
     }
+    async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {
+        let addresses: Vec<String> = due.iter().map(|one| one.target.clone()).collect();
+        for (id, one) in recipients::ids(session, &addresses).await?.into_iter().zip(due) {
+            let Some(id) = id else { continue };
+            self.foresee(session, &id, one);
+        }
+        Ok(())
+    }
     async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
         let mut answers = self.apply_group(session, vec![observed]).await;
         answers.pop().unwrap_or_else(|| Err(Failure::internal("a batch of one had no answer")))
@@ -146,13 +155,7 @@ impl Change for UserChange {
                             json!({"addLicenses": [], "removeLicenses": [product.sku]}),
                         ),
                         What::Give(product) | What::SwitchOff(product) => {
-                            // A licence that is held already has its plans replaced:
-                            // what else was switched off stays off.
-                            let mut off = switched_off(&one.before, &product.sku);
-                            off.retain(|p| !product.plans.contains(p));
-                            if matches!(self.what, What::SwitchOff(_)) || plant::is(Plant::PlansOff) {
-                                off.extend(product.plans.iter().cloned());
-                            }
+                            let off = self.off(product, one);
                             let add = json!([{"skuId": product.sku, "disabledPlans": off}]);
                             (
                                 "POST",
@@ -192,6 +195,49 @@ impl Change for UserChange {
     }
 }
 
+impl UserChange {
+    /// Plans of a product that will be off. A licence that is held already has its
+    /// plans replaced: what else was switched off stays off.
+    fn off(&self, product: &Product, one: &Observed) -> Vec<String> {
+        let mut off = switched_off(&one.before, &product.sku);
+        off.retain(|p| !product.plans.contains(p));
+        if matches!(self.what, What::SwitchOff(_)) || plant::is(Plant::PlansOff) {
+            off.extend(product.plans.iter().cloned());
+        }
+        off
+    }
+
+    /// Says to a plan what a user will hold.
+    fn foresee(&self, session: &Session, id: &str, one: &Observed) {
+        let mut held: Vec<Held> = serde_json::from_value(one.before["licences"].clone()).unwrap_or_default();
+        let (product, gives) = match &self.what {
+            What::Location(place) => {
+                session.foresee(|shadow| shadow.graph.user(id, json!({"usageLocation": place})));
+                return;
+            }
+            What::Give(product) | What::SwitchOff(product) => (product, true),
+            What::Take(product) => (product, false),
+        };
+        let had = held.len();
+        held.retain(|l| !l.sku.eq_ignore_ascii_case(&product.sku));
+        let seats = i64::from(gives) - i64::from(held.len() < had);
+        if gives {
+            held.push(Held { sku: product.sku.clone(), off: self.off(product, one) });
+        }
+        held.sort_by(|a, b| a.sku.cmp(&b.sku));
+        let licences: Vec<Value> = held.iter().map(|l| json!({"skuId": l.sku, "disabledPlans": l.off})).collect();
+        session.foresee(|shadow| {
+            shadow.graph.user(id, json!({"assignedLicenses": licences}));
+            if seats != 0 {
+                shadow.graph.seat(&product.sku, seats);
+            }
+        });
+        if matches!(self.what, What::Take(_) | What::SwitchOff(_)) {
+            consequences::gave_way(session, id, &one.target);
+        }
+    }
+}
+
 /// Plans of a product that are switched off in a before-image.
 fn switched_off(before: &Value, sku: &str) -> Vec<String> {
     let held: Vec<Held> = serde_json::from_value(before["licences"].clone()).unwrap_or_default();
@@ -203,7 +249,7 @@ fn switched_off(before: &Value, sku: &str) -> Vec<String> {
 /// # Errors
 /// Those of Graph.
 pub async fn skus(session: &Session) -> Result<Vec<Sku>> {
-    let rows = session.services().graph.get_all("/subscribedSkus").await?;
+    let rows = session.sees().get_all("/subscribedSkus").await?;
     Ok(rows.iter().filter_map(Sku::of).collect())
 }
 
@@ -364,15 +410,24 @@ async fn locate(session: &Session, users: Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Takes licences away so that the cloud mailboxes give way: those that a
-/// `release` concerns. A product that we gave goes whole; of one that a person
-/// had before us only the mailbox plans are switched off, for other services
-/// hang on it. A mailbox that never had a licence gets one first: only losing it
-/// disconnects at once (otherwise the grace of 30 days).
+/// What becomes of a product that an earlier step gave to whose mailbox gives way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ours {
+    /// It goes whole: a release leaves nothing of a row that failed.
+    Taken,
+    /// It stays, with its mailbox plans switched off: an undo removes no licence,
+    /// and switched on again they bring the mailbox back.
+    Kept,
+}
+
+/// Lets cloud mailboxes give way: those that a `release` or an undo concerns. Of a
+/// product that a person had before us only the mailbox plans are switched off, for
+/// other services hang on it. A mailbox that never had a licence gets one first, and
+/// loses it: only that disconnects at once (otherwise the grace of 30 days).
 ///
 /// # Errors
 /// Those of the gate.
-pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome>> {
+pub async fn give_way(session: &Session, users: &[String], given_earlier: Ours) -> Result<Vec<Outcome>> {
     if plant::is(Plant::MailboxKept) {
         return Ok(Vec::new());
     }
@@ -391,7 +446,7 @@ pub async fn give_way(session: &Session, users: &[String]) -> Result<Vec<Outcome
         if working.is_empty() {
             without.push(address.clone());
         }
-        let given = session.memory().past.given.contains(&address_key(address));
+        let given = given_earlier == Ours::Taken && session.memory().past.given.contains(&address_key(address));
         for product in working {
             let side = if given { &mut ours } else { &mut theirs };
             side.entry(product.clone()).or_default().push(address.clone());

@@ -142,6 +142,19 @@ impl Lock {
     }
 }
 
+/// Whether a process holds the project's lock at this moment.
+pub fn is_held(folder: &Path) -> bool {
+    let Ok(file) = OpenOptions::new().read(true).open(folder.join("lock")) else { return false };
+    match file.try_lock_shared() {
+        Ok(()) => {
+            // Closing the file does the same.
+            let _ = file.unlock();
+            false
+        }
+        Err(_) => true,
+    }
+}
+
 fn script_of(run: Option<Run>) -> String {
     run.map(|r| r.script).filter(|s| !s.is_empty()).map_or_else(String::new, |script| format!(" of {script}"))
 }

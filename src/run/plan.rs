@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::shadow::Shadow;
 use crate::base::Timestamp;
 
 /// Version of the file; another one is refused.
@@ -107,9 +108,13 @@ pub struct Assumption {
     pub time: Timestamp,
 }
 
-/// What a planning run writes down instead of writing to anybody.
+/// What a planning run writes down instead of writing to anybody, and the world
+/// as it would be then.
 #[derive(Debug, Default)]
-pub struct Recorder(Mutex<Recorded>);
+pub struct Recorder {
+    recorded: Mutex<Recorded>,
+    shadow: Mutex<Shadow>,
+}
 
 /// What was written down so far.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +134,11 @@ pub struct Recorded {
 impl Recorder {
     /// What was written down so far.
     pub fn lock(&self) -> MutexGuard<'_, Recorded> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The world as what was written down would leave it.
+    pub fn shadow(&self) -> MutexGuard<'_, Shadow> {
+        self.shadow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

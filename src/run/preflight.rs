@@ -76,7 +76,7 @@ async fn rights(session: &Session, report: &mut Report) {
 
 async fn tenant(session: &Session, report: &mut Report) {
     let path = "/organization?$select=id,displayName,verifiedDomains,onPremisesSyncEnabled,onPremisesLastSyncDateTime";
-    let answer = match session.services().graph.get(path).await {
+    let answer = match session.sees().get(path).await {
         Ok(answer) => answer,
         Err(failure) => return report.failed("", "Microsoft Graph", &failure),
     };
@@ -104,7 +104,8 @@ async fn directory(session: &Session, report: &mut Report) {
     let found = async {
         let root = directory.root().await?;
         let configuration = directory.configuration().await?;
-        let servers = directory
+        let sees = session.sees();
+        let servers = sees
             .search(
                 &configuration,
                 Scope::Subtree,
@@ -114,7 +115,7 @@ async fn directory(session: &Session, report: &mut Report) {
             .await?;
         let people = recipients::everybody(session).await?;
         let journal = "(&(objectClass=msExchMDB)(msExchMessageJournalRecipient=*))";
-        let stores = directory.search(&configuration, Scope::Subtree, journal, &["cn"]).await?;
+        let stores = sees.search(&configuration, Scope::Subtree, journal, &["cn"]).await?;
         Ok::<_, crate::base::Failure>((root, servers, people, stores))
     }
     .await;

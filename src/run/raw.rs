@@ -12,20 +12,25 @@ use serde_json::{Value, json};
 
 use super::approvals::approve;
 use super::domains::one;
+use super::doubt;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
-use super::recipients::image;
+use super::recipients::{entry_of, image};
 use super::session::Session;
+use super::shadow::unknown;
+use super::told::{Key, without_secrets};
 use crate::base::{Failure, Kind, Result};
+use crate::migration::difference;
 use crate::migration::fences::{Place, Touch};
 use crate::services::exchange::{Exchange, Reply};
 use crate::wire::attributes::{Mod, dn_key};
-use crate::wire::invoke::Params;
+use crate::wire::invoke::{Param, Params};
 
 /// A write without before-image: sent once, answered or in doubt.
 struct Once<'a> {
     operation: &'static str,
     target: String,
     call: Call<'a>,
+    key: Key,
     answer: std::sync::Mutex<Option<Value>>,
 }
 
@@ -48,10 +53,27 @@ impl Change for Once<'_> {
     fn targets(&self) -> Vec<String> {
         vec![self.target.clone()]
     }
+    fn call(&self) -> Option<&Key> {
+        Some(&self.key)
+    }
+    fn answer(&self) -> Value {
+        self.answer.lock().ok().and_then(|a| a.as_ref().map(without_secrets)).unwrap_or_default()
+    }
     async fn observe(&self, _: &Session, _: &[String]) -> Result<Vec<Observed>> {
         let sent = self.answer.lock().is_ok_and(|a| a.is_some());
         let verdict = if sent { Verdict::Same } else { Verdict::Differs(Value::Null) };
         Ok(vec![Observed { target: self.target.clone(), before: Value::Null, verdict }])
+    }
+    async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
+        session.assume(format!("nothing that the plan reads afterwards hangs on {}", self.target));
+        let answer = match &self.call {
+            Call::Invoke(..) => json!({"rows": unknown::text(unknown::Of::Answer, &self.target)}),
+            Call::Graph(..) => json!(unknown::text(unknown::Of::Answer, &self.target)),
+        };
+        if let Ok(mut slot) = self.answer.lock() {
+            *slot = Some(answer);
+        }
+        Ok(())
     }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         let services = session.services();
@@ -77,7 +99,7 @@ impl Change for Once<'_> {
 /// Those of Exchange; `approval` for one that writes.
 pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Result<Value> {
     if Exchange::is_read(cmdlet) {
-        let Reply { rows, warnings, .. } = session.services().exchange.invoke(cmdlet, params).await?;
+        let Reply { rows, warnings, .. } = session.sees().invoke(cmdlet, params).await?;
         for text in warnings {
             session.note(super::narrate::What::Warned { text, hint: String::new() });
         }
@@ -92,23 +114,34 @@ pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Res
         })
         .unwrap_or_default();
     let target = format!("{cmdlet} {identity}").trim().to_owned();
-    let warning = doubt(session, "exchange::invoke", &target);
-    approve(session, &format!("{warning}Call {target}? It has no before-image and can't be taken back by stagepost."))
-        .await?;
-    let change =
-        Once { operation: "exchange::invoke", target, call: Call::Invoke(cmdlet, params), answer: Default::default() };
+    let key = session.call_key("exchange::invoke", &json!([cmdlet, open_params(&params)]));
+    if let Some(answer) = told_before(session, &key, &target) {
+        return Ok(answer["rows"].clone());
+    }
+    doubt::refuse(session, "exchange::invoke", &target)?;
+    approve(session, &format!("Call {target}? It has no before-image and can't be taken back by stagepost.")).await?;
+    let call = Call::Invoke(cmdlet, params);
+    let change = Once { operation: "exchange::invoke", target, call, key, answer: Default::default() };
     one(gate::pass(session, &change, None).await?)?;
-    let answer = change.answer.into_inner().ok().flatten().unwrap_or_default();
-    Ok(answer["rows"].clone())
+    Ok(change.answer()["rows"].clone())
 }
 
-/// What whoever approves must know of the same call made before.
-fn doubt(session: &Session, operation: &str, target: &str) -> &'static str {
-    if session.memory().past.in_doubt.contains(&(operation.to_owned(), target.to_owned())) {
-        "The same call was made before and nobody knows what became of it; look first. "
-    } else {
-        ""
-    }
+/// What can be told of parameters: texts and switches, no bytes and no credentials.
+fn open_params(params: &Params) -> Value {
+    let open = |param: &Param| match param {
+        Param::Sealed(_) => Value::Null,
+        Param::Text(text) => json!(text),
+        other => json!(format!("{other:?}")),
+    };
+    without_secrets(&Value::Object(params.iter().map(|(name, param)| (name.clone(), open(param))).collect()))
+}
+
+/// The answer of a call that was made in an earlier pass of the run: it is not
+/// made again.
+fn told_before(session: &Arc<Session>, key: &Key, target: &str) -> Option<Value> {
+    let answer = session.told_before(key)?;
+    session.step(&key.primitive, target).end("already done");
+    Some(answer)
 }
 
 /// A Graph call that writes: `POST`, `PATCH` or `DELETE`.
@@ -117,12 +150,16 @@ fn doubt(session: &Session, operation: &str, target: &str) -> &'static str {
 /// Those of Graph; `approval`.
 pub async fn graph(session: &Arc<Session>, method: &str, path: &str, body: &Value) -> Result<Value> {
     let target = format!("{method} {path}");
-    let warning = doubt(session, "graph", &target);
-    approve(session, &format!("{warning}Send {target}? It has no before-image and can't be taken back by stagepost."))
-        .await?;
-    let change = Once { operation: "graph", target, call: Call::Graph(method, path, body), answer: Default::default() };
+    let key = session.call_key("graph", &json!([method, path, body]));
+    if let Some(answer) = told_before(session, &key, &target) {
+        return Ok(answer);
+    }
+    doubt::refuse(session, "graph", &target)?;
+    approve(session, &format!("Send {target}? It has no before-image and can't be taken back by stagepost.")).await?;
+    let call = Call::Graph(method, path, body);
+    let change = Once { operation: "graph", target, call, key, answer: Default::default() };
     one(gate::pass(session, &change, None).await?)?;
-    Ok(change.answer.into_inner().ok().flatten().unwrap_or_default())
+    Ok(change.answer())
 }
 
 /// One modify with its whole before-image.
@@ -154,7 +191,7 @@ impl Change for Modify<'_> {
         Ok(vec![Touch { object: dn_key(self.dn), place }])
     }
     async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
-        let entry = session.services().directory.read(self.dn).await?.ok_or_else(|| {
+        let entry = session.sees().read(self.dn).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("there is no object {}", self.dn))
                 .during("ldap", "modify")
                 .on(self.dn)
@@ -163,6 +200,23 @@ impl Change for Modify<'_> {
         let applied = self.applied.lock().is_ok_and(|a| *a);
         let verdict = if applied { Verdict::Same } else { Verdict::Differs(Value::Null) };
         Ok(vec![Observed { target: dn_key(self.dn), before: image(&entry), verdict }])
+    }
+    async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {
+        for one in due {
+            let before = entry_of(&one.before);
+            let after = difference::apply(&before, self.mods).map_err(|code| {
+                Failure::new(Kind::Conflict, format!("{} does not hold what the modify takes away, or holds what it adds", self.dn))
+                    .during("ldap", "modify")
+                    .on(self.dn)
+                    .status(code)
+                    .hint("look at the object: nothing of a modify is carried out unless all of it fits")
+            })?;
+            session.foresee(|shadow| shadow.directory.becomes(&before, &after));
+        }
+        if let Ok(mut applied) = self.applied.lock() {
+            *applied = true;
+        }
+        Ok(())
     }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         session.services().directory.modify(self.dn, self.mods).await?;

@@ -129,7 +129,7 @@ pub async fn with_mailbox(session: &Session) -> Result<Vec<Entry>> {
 async fn search(session: &Session, filter: &str, attributes: &[&str]) -> Result<Vec<Entry>> {
     let directory = &session.services().directory;
     let base = directory.base().await?;
-    directory.search(&base, Scope::Subtree, filter, attributes).await
+    session.sees().search(&base, Scope::Subtree, filter, attributes).await
 }
 
 /// The directory objects of some people, by primary address in lower case.
@@ -145,7 +145,7 @@ pub async fn some(session: &Session, addresses: &[String], attributes: &[&str]) 
         let any: String =
             chunk.iter().map(|a| format!("(proxyAddresses=smtp:{})", escape_filter(&address_key(a)))).collect();
         let filter = format!("(&(objectCategory=person)(objectClass=user)(|{any}))");
-        for entry in directory.search(&base, Scope::Subtree, &filter, attributes).await? {
+        for entry in session.sees().search(&base, Scope::Subtree, &filter, attributes).await? {
             let keys: Vec<String> = entry.texts("proxyAddresses").iter().map(|p| address_key(p)).collect();
             for address in chunk.iter().map(|a| address_key(a)).filter(|a| keys.contains(a)) {
                 if let Some(other) = found.insert(address.clone(), entry.clone())
@@ -247,7 +247,7 @@ impl Cloud {
 /// What is asked of a user by whom its alias concerns as well.
 pub(super) const NAMED: &str =
     "id,userPrincipalName,mailNickname,proxyAddresses,usageLocation,assignedLicenses,onPremisesProvisioningErrors";
-const USER: &str = "id,userPrincipalName,displayName,mail,proxyAddresses,usageLocation,assignedLicenses,onPremisesSyncEnabled,onPremisesProvisioningErrors";
+const USER: &str = "id,userPrincipalName,displayName,mail,mailNickname,proxyAddresses,usageLocation,assignedLicenses,onPremisesSyncEnabled,onPremisesProvisioningErrors";
 
 /// Everybody of the tenant: Graph's users and Exchange's recipients, each one
 /// paged read.
@@ -276,7 +276,7 @@ pub(super) async fn both_sides(
     each: impl FnMut(CloudUser),
 ) -> Result<BTreeMap<String, (String, Option<Guid>)>> {
     let wanted = [&["ExternalDirectoryObjectId", "RecipientTypeDetails"], more].concat();
-    let recipients = session.services().exchange.invoke_for("Get-Recipient", unlimited(None), &wanted);
+    let recipients = session.sees().invoke_for("Get-Recipient", unlimited(None), &wanted);
     let ((), recipients) = session.clock().both(each_user(session, select, each), recipients).await?;
     let told = recipients.rows.iter().map(|row| {
         let guid = Guid::parse(&text_of(get(row, "ExchangeGuid"))).filter(|g| *g != Guid::NIL);
@@ -292,7 +292,7 @@ pub(super) async fn both_sides(
 /// Those of Graph.
 async fn each_user(session: &Session, select: &str, mut each: impl FnMut(CloudUser)) -> Result<()> {
     let path = format!("/users?$select={select}&$top={}", plant::page(999));
-    session.services().graph.get_each(&path, |user| each(person_of(&user))).await
+    session.sees().get_each(&path, |user| each(person_of(&user))).await
 }
 
 /// Object ids of people, in the order asked; `None` for who is no user of the
@@ -347,7 +347,7 @@ pub async fn users(session: &Session, addresses: &[String]) -> Result<Vec<Option
             })
         })
         .collect();
-    let answers = session.services().graph.batch(requests).await?;
+    let answers = session.sees().batch(requests).await?;
     let mut found: Vec<Option<CloudUser>> = vec![None; addresses.len()];
     for answer in &answers {
         match failure_of(answer) {
@@ -403,7 +403,7 @@ fn person_of(user: &Value) -> CloudUser {
 /// # Errors
 /// Those of Exchange.
 pub async fn cloud_mailboxes(session: &Session) -> Result<Arc<BTreeMap<String, Arc<CloudMailbox>>>> {
-    let reply = session.services().exchange.invoke_for("Get-Mailbox", unlimited(None), MAILBOX).await?;
+    let reply = session.sees().invoke_for("Get-Mailbox", unlimited(None), MAILBOX).await?;
     let mut mailboxes = BTreeMap::new();
     enter(&mut mailboxes, &reply.rows);
     let mailboxes = Arc::new(mailboxes);
@@ -455,7 +455,6 @@ pub async fn mailboxes_of(session: &Session, addresses: &[String]) -> Result<Arc
         }
         (memory.mailboxes.clone(), since)
     };
-    let exchange = &session.services().exchange;
     let Some(since) = since else { return cloud_mailboxes(session).await };
     if since == Timestamp::MAX {
         return Ok(known);
@@ -464,7 +463,7 @@ pub async fn mailboxes_of(session: &Session, addresses: &[String]) -> Result<Arc
     let since = since.checked_sub(SignedDuration::from_hours(1)).unwrap_or(since);
     let filter = format!("WhenMailboxCreated -gt '{}'", since.strftime("%Y-%m-%dT%H:%M:%SZ"));
     let mut found = Vec::new();
-    match exchange.invoke_for("Get-Mailbox", unlimited(Some(filter)), MAILBOX).await {
+    match session.sees().invoke_for("Get-Mailbox", unlimited(Some(filter)), MAILBOX).await {
         Ok(reply) => found.extend(reply.rows),
         // A service that won't filter by it is asked for all.
         Err(f) if matches!(f.kind, Kind::Refused | Kind::Validation | Kind::NotFound) => {
@@ -480,7 +479,7 @@ pub async fn mailboxes_of(session: &Session, addresses: &[String]) -> Result<Arc
         return cloud_mailboxes(session).await;
     }
     for address in absent {
-        match exchange.invoke("Get-Mailbox", vec![("Identity".into(), Param::from(address.as_str()))]).await {
+        match session.sees().invoke("Get-Mailbox", vec![("Identity".into(), Param::from(address.as_str()))]).await {
             Ok(reply) => enter(&mut fresh, &reply.rows),
             Err(f) if f.kind == Kind::NotFound => {}
             Err(f) => return Err(f),

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::batches::{Batch, status_of};
+use super::batches::{Batch, rows_of, status_of};
 use super::domains::one;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::guards::{self, Force};
 use super::narrate::What;
 use super::session::Session;
+use super::shadow::exchange::{Table, user_key};
 use super::{mailflow, recipients};
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
@@ -23,7 +24,7 @@ use crate::wire::invoke::Param;
 
 /// The service removes no batch that runs; one that is removed by force is
 /// stopped first.
-struct StopBatch<'a>(&'a str);
+pub(super) struct StopBatch<'a>(pub(super) &'a str);
 
 #[async_trait]
 impl Change for StopBatch<'_> {
@@ -48,18 +49,33 @@ impl Change for StopBatch<'_> {
         let verdict = if runs { Verdict::Differs(json!({"status": "Stopped"})) } else { Verdict::Same };
         Ok(vec![Observed { target: self.0.into(), before: json!({"status": status}), verdict }])
     }
+    async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
+        let rows = rows_of(session, self.0).await?;
+        session.foresee(|shadow| {
+            for row in rows.iter().filter(|row| row.is_at_work()) {
+                shadow.exchange.change(Table::Users, &user_key(self.0, &row.address), json!({"Status": "Stopped"}));
+            }
+            shadow.exchange.change(Table::Batches, self.0, json!({"Status": "Stopped"}));
+        });
+        Ok(())
+    }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         let params = vec![("Identity".into(), Param::from(self.0)), ("Confirm".into(), Param::Bool(false))];
         session.services().exchange.invoke("Stop-MigrationBatch", params).await.map(|_| ())
     }
 }
 
+/// For how long a plan takes a batch to be listed as being removed; its name is
+/// free then.
+const LINGERS: SignedDuration = SignedDuration::from_mins(10);
+
 /// Whether the service takes a removal of a batch in this state.
-fn may_go(status: &str) -> bool {
+pub(super) fn may_go(status: &str) -> bool {
     matches!(BatchStatus::parse(status).allows(Verb::Remove), Legal::Yes | Legal::Already)
 }
 
-struct RemoveBatch<'a>(&'a str);
+/// The removal itself; what must be so before it is asked by [`remove`].
+pub(super) struct RemoveBatch<'a>(pub(super) &'a str);
 
 #[async_trait]
 impl Change for RemoveBatch<'_> {
@@ -91,6 +107,15 @@ impl Change for RemoveBatch<'_> {
             Some(_) => Verdict::Differs(Value::Null),
         };
         Ok(vec![Observed { target: self.0.into(), before: json!({"status": status}), verdict }])
+    }
+    async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
+        let gone = session.now() + LINGERS;
+        session.assume(format!("the service takes {} minutes to remove {}", LINGERS.as_mins(), self.0));
+        session.foresee(|shadow| {
+            shadow.exchange.change(Table::Batches, self.0, json!({"Status": "Removing"}));
+            shadow.exchange.remove_batch(self.0, gone);
+        });
+        Ok(())
     }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         let params = vec![("Identity".into(), Param::from(self.0)), ("Confirm".into(), Param::Bool(false))];

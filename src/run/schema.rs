@@ -9,14 +9,15 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
+use super::audit::{Damage, Harm};
 use super::journal::{Event, Kind, Run};
 
 /// The version that this build writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
-/// The journal itself.
-const EVENTS: &str = "
-CREATE TABLE event (
+/// The journal itself, a statement each; an audit compares the file with them.
+const EVENTS: [&str; 5] = [
+    "CREATE TABLE event (
     number    INTEGER PRIMARY KEY,
     project   TEXT NOT NULL,
     tenant    TEXT NOT NULL,
@@ -27,12 +28,12 @@ CREATE TABLE event (
     target    TEXT NOT NULL,
     body      TEXT NOT NULL,
     hash      TEXT NOT NULL
-) STRICT;
-CREATE INDEX event_run ON event (run, number);
-CREATE INDEX event_baseline ON event (target) WHERE kind = 'baseline';
-CREATE TRIGGER event_stays BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are only appended'); END;
-CREATE TRIGGER event_remains BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are only appended'); END;
-";
+) STRICT",
+    "CREATE INDEX event_run ON event (run, number)",
+    "CREATE INDEX event_baseline ON event (target) WHERE kind = 'baseline'",
+    "CREATE TRIGGER event_stays BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are only appended'); END",
+    "CREATE TRIGGER event_remains BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are only appended'); END",
+];
 
 /// One line for each run.
 const RUNS: &str = "
@@ -51,6 +52,18 @@ CREATE TABLE run (
 ) STRICT;
 ";
 
+/// What a run keeps for its next pass, and what was decided about it, found
+/// without a look at the images and the writes between them.
+const TOLD: &str = "
+CREATE INDEX event_told ON event (run, number)
+    WHERE kind NOT IN ('baseline', 'consequence', 'left', 'forced', 'intent', 'outcome')
+       OR operation IN ('exchange::invoke', 'graph') AND kind IN ('intent', 'outcome');
+";
+
+/// The condition of [`TOLD`], word for word: only so is its index used.
+pub(super) const IS_TOLD: &str = "(kind NOT IN ('baseline', 'consequence', 'left', 'forced', 'intent', 'outcome')
+       OR operation IN ('exchange::invoke', 'graph') AND kind IN ('intent', 'outcome'))";
+
 /// Brings a file to this version, in one transaction. `Err(Ok(version))`: it is
 /// of a newer stagepost.
 pub(super) fn bring_up(connection: &mut Connection) -> Result<(), Result<i64, rusqlite::Error>> {
@@ -66,11 +79,14 @@ pub(super) fn bring_up(connection: &mut Connection) -> Result<(), Result<i64, ru
         // Another process may have been first.
         let found = version(&transaction)?;
         if found < 1 {
-            transaction.execute_batch(EVENTS)?;
+            transaction.execute_batch(&EVENTS.join(";\n"))?;
         }
         if found < 2 {
             transaction.execute_batch(RUNS)?;
             project_all(&transaction)?;
+        }
+        if found < 3 {
+            transaction.execute_batch(TOLD)?;
         }
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()
@@ -103,6 +119,34 @@ pub(super) fn event_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Event> {
     })
 }
 
+/// What of the table of events and its triggers is not as this file makes it:
+/// whoever wants to change an event takes them away first.
+pub(super) fn changed(connection: &Connection) -> rusqlite::Result<Vec<Damage>> {
+    let mut select = connection.prepare("SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'event'")?;
+    let found: Vec<(String, String, Option<String>)> =
+        select.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?.collect::<rusqlite::Result<_>>()?;
+    let mut damage = Vec::new();
+    let mut told = |text: String| damage.push(Damage::new(Harm::Schema, 0, 0, text));
+    for made in EVENTS {
+        let mut words = made.split_whitespace().skip(1);
+        let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        match found.iter().find(|(_, n, _)| n == name) {
+            None => told(format!("the {} `{name}` of the table of events is gone", kind.to_lowercase())),
+            Some((_, _, sql)) if sql.as_deref() != Some(made) => {
+                told(format!("the {} `{name}` is not as it was made", kind.to_lowercase()));
+            }
+            Some(_) => {}
+        }
+    }
+    for (kind, name, _) in found
+        .iter()
+        .filter(|(k, n, _)| k == "trigger" && !EVENTS.iter().any(|made| made.split_whitespace().nth(2) == Some(n)))
+    {
+        told(format!("the {kind} `{name}` was put on the table of events"));
+    }
+    Ok(damage)
+}
+
 /// Makes the projections anew from all events.
 fn project_all(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute("DELETE FROM run", [])?;
@@ -113,7 +157,7 @@ fn project_all(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 }
 
 /// Every run as the events alone tell it, the earliest first.
-fn runs_from_events(connection: &Connection) -> rusqlite::Result<Vec<Run>> {
+pub(super) fn runs_from_events(connection: &Connection) -> rusqlite::Result<Vec<Run>> {
     let mut select = connection.prepare(
         "SELECT project, tenant, run, kind, time, operation, target,
                 CASE kind WHEN 'baseline' THEN 'null' ELSE body END FROM event ORDER BY number",

@@ -15,6 +15,7 @@ use super::journal::{Event, Journal, Kind as EventKind};
 use super::narrate::{Narrator, Note, What};
 use super::past::Past;
 use super::plan::{Plan, Recorder};
+use super::told::Told;
 use crate::base::{Cancel, Clock, Result, Secret, Timestamp};
 use crate::migration::conversion::CloudMailbox;
 use crate::migration::project::Project;
@@ -44,7 +45,13 @@ pub struct Session {
     script: OnceLock<String>,
     naming: tokio::sync::Mutex<()>,
     memory: Mutex<Memory>,
+    told: Mutex<Told>,
+    asker: OnceLock<Asker>,
 }
+
+/// Asks a person for a text and blocks until there is one; `None` if nobody can be
+/// asked.
+pub type Asker = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// What becomes of a write at the gate.
 #[derive(Default)]
@@ -149,6 +156,8 @@ impl Session {
             script: OnceLock::new(),
             naming: tokio::sync::Mutex::new(()),
             memory: Mutex::new(Memory::default()),
+            told: Mutex::new(Told::default()),
+            asker: OnceLock::new(),
         })
     }
 
@@ -315,14 +324,38 @@ impl Session {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Learns what earlier runs wrote into the journal for this tenant. Without
-    /// it a run that was broken off would be taken for somebody else's work.
+    /// What this run was told and has done so far.
+    pub(super) fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says who is asked for texts; the first one named stays.
+    pub fn ask_by(&self, asker: Asker) {
+        // One named before is in force already.
+        let _ = self.asker.set(asker);
+    }
+
+    /// Who is asked for texts, if there is somebody.
+    pub fn asker(&self) -> Option<&Asker> {
+        self.asker.get()
+    }
+
+    /// Begins a pass of a script, from its top.
+    pub fn begin_pass(&self) {
+        self.told().begin_pass();
+    }
+
+    /// Learns what earlier runs wrote into the journal for this tenant, and what
+    /// this run was told if it goes on. Without it a run that was broken off would
+    /// be taken for somebody else's work.
     ///
     /// # Errors
     /// The journal can't be read.
     pub fn recall(&self) -> Result<()> {
         let mut memory = self.memory();
-        self.journal.past(&mut |event| memory.past.learn(event))
+        self.journal.past(&mut |event| memory.past.learn(event))?;
+        let mut told = self.told();
+        self.journal.told(self.journal.run(), &mut |stored| told.learn(&stored.event))
     }
 
     /// Warns if the clock stands behind the journal's newest event.
@@ -333,12 +366,19 @@ impl Session {
         }
     }
 
-    /// Appends a group of events in one commit, and remembers what they say.
+    /// Appends a group of events in one commit, and remembers what they say. A
+    /// planning run remembers them and keeps nothing.
     ///
     /// # Errors
     /// The journal can't be written; nothing of the group was.
     pub fn append(&self, events: &[Event]) -> Result<()> {
-        self.journal.append(events)?;
+        if self.planning().is_none() {
+            let all = self.with_pending(events);
+            if let Err(failure) = self.journal.append(&all) {
+                self.keep_pending(all, events.len());
+                return Err(failure);
+            }
+        }
         let behind = {
             let mut memory = self.memory();
             let behind = events.first().and_then(|first| behind(&mut memory, first.time));

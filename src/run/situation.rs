@@ -102,7 +102,7 @@ struct MigrationUser {
 
 async fn migration_users(session: &Session) -> Result<Vec<MigrationUser>> {
     let wanted = &["Identity", "BatchId", "Status"];
-    let reply = session.services().exchange.invoke_for("Get-MigrationUser", unlimited(None), wanted).await?;
+    let reply = session.sees().invoke_for("Get-MigrationUser", unlimited(None), wanted).await?;
     let user = |row: &Value| MigrationUser {
         address: address_key(&text_of(get(row, "Identity"))),
         batch: text_of(get(row, "BatchId")),
@@ -130,7 +130,7 @@ fn running(users: &[MigrationUser]) -> BTreeSet<String> {
 
 /// The tenant's domains and whether it is synchronized, in one question.
 async fn tenant(session: &Session) -> Result<Tenant> {
-    let answer = session.services().graph.get("/organization?$select=id,verifiedDomains,onPremisesSyncEnabled").await?;
+    let answer = session.sees().get("/organization?$select=id,verifiedDomains,onPremisesSyncEnabled").await?;
     let organization = &answer["value"][0];
     let domains = organization["verifiedDomains"].as_array().map_or(&[][..], Vec::as_slice);
     let name = |domain: &Value| domain["name"].as_str().map(str::to_lowercase);

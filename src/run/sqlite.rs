@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use super::journal::{DECISIONS, Event, Journal, Kind, Owner, Run, Stored, chain};
 use super::lock::Lock;
 use super::schema::{self, VERSION};
-use crate::base::{self, Failure, Result};
+use crate::base::{self, Failure, Result, crash};
 
 /// An open journal, with the project's lock held.
 pub struct SqliteJournal {
@@ -87,8 +87,11 @@ fn time_of(id: &str) -> Option<Timestamp> {
 
 impl Journal for SqliteJournal {
     fn append(&self, events: &[Event]) -> Result<Vec<u64>> {
+        crash::point("journal before")?;
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        append_to(&mut connection, &self.owner, events)
+        let numbers = append_to(&mut connection, &self.owner, events)?;
+        crash::point("journal after")?;
+        Ok(numbers)
     }
 
     fn past(&self, each: &mut dyn FnMut(&Event)) -> Result<()> {
@@ -101,6 +104,24 @@ impl Journal for SqliteJournal {
         read_of(&connection, run).map_err(|e| unreadable(&e))
     }
 
+    fn told(&self, run: &str, each: &mut dyn FnMut(&Stored)) -> Result<()> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = format!("run = ?1 AND {}", schema::IS_TOLD);
+        stored_where(&connection, &wanted, &[run], each).map_err(|e| unreadable(&e))
+    }
+
+    fn of_operations(&self, operations: &[&str], each: &mut dyn FnMut(&Stored)) -> Result<()> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let marks = vec!["?"; operations.len()].join(", ");
+        let wanted = format!("operation IN ({marks})");
+        stored_where(&connection, &wanted, operations, each).map_err(|e| unreadable(&e))
+    }
+
+    fn pulse(&self) -> Result<i64> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        connection.query_row("PRAGMA data_version", [], |r| r.get(0)).map_err(|e| unreadable(&e))
+    }
+
     fn runs(&self) -> Result<Vec<Run>> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         schema::runs(&connection).map_err(|e| unreadable(&e))
@@ -109,11 +130,6 @@ impl Journal for SqliteJournal {
     fn decisions(&self, run: Option<&str>) -> Result<Vec<Stored>> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         decisions_of(&connection, run).map_err(|e| unreadable(&e))
-    }
-
-    fn news(&self) -> Result<i64> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        connection.query_row("PRAGMA data_version", [], |r| r.get(0)).map_err(|e| unreadable(&e))
     }
 
     fn run(&self) -> &str {
@@ -180,29 +196,43 @@ fn append_if(
 
 /// Every event of a run, in order.
 fn read_of(connection: &Connection, run: &str) -> rusqlite::Result<Vec<Stored>> {
-    let mut select = connection.prepare_cached(
-        "SELECT number, run, kind, time, operation, target, body, hash FROM event WHERE run = ?1 ORDER BY number",
-    )?;
-    select.query_map([run], stored)?.collect()
+    let mut all = Vec::new();
+    stored_where(connection, "run = ?1", &[run], &mut |stored| all.push(stored.clone()))?;
+    Ok(all)
+}
+
+/// Every event of which a condition holds, in order.
+fn stored_where(
+    connection: &Connection,
+    wanted: &str,
+    parameters: &[&str],
+    each: &mut dyn FnMut(&Stored),
+) -> rusqlite::Result<()> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT number, run, kind, time, operation, target, body, hash FROM event WHERE {wanted} ORDER BY number"
+    ))?;
+    let mut rows = select.query(rusqlite::params_from_iter(parameters))?;
+    while let Some(r) = rows.next()? {
+        each(&Stored {
+            number: r.get::<_, i64>(0)?.unsigned_abs(),
+            run: r.get(1)?,
+            event: schema::event_at(r, 2)?,
+            hash: r.get(7)?,
+        });
+    }
+    Ok(())
 }
 
 /// What people were asked and what they decided, of one run or of all, in order.
 fn decisions_of(connection: &Connection, run: Option<&str>) -> rusqlite::Result<Vec<Stored>> {
     let kinds = DECISIONS.map(|kind| format!("'{}'", kind.word())).join(", ");
-    let mut select = connection.prepare_cached(&format!(
-        "SELECT number, run, kind, time, operation, target, body, hash FROM event
-         WHERE kind IN ({kinds}) AND (?1 IS NULL OR run = ?1) ORDER BY number"
-    ))?;
-    select.query_map([run], stored)?.collect()
-}
-
-fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
-    Ok(Stored {
-        number: row.get::<_, i64>(0)?.unsigned_abs(),
-        run: row.get(1)?,
-        event: schema::event_at(row, 2)?,
-        hash: row.get(7)?,
-    })
+    let mut all = Vec::new();
+    let mut keep = |stored: &Stored| all.push(stored.clone());
+    match run {
+        Some(run) => stored_where(connection, &format!("kind IN ({kinds}) AND run = ?1"), &[run], &mut keep)?,
+        None => stored_where(connection, &format!("kind IN ({kinds})"), &[], &mut keep)?,
+    }
+    Ok(all)
 }
 
 /// Every event of a tenant, in order; bodies of baselines are left out.
@@ -219,6 +249,25 @@ fn past_of(connection: &Connection, tenant: &str, each: &mut dyn FnMut(&Event)) 
         Ok(())
     };
     read().map_err(|e| unreadable(&e))
+}
+
+/// Appends a decision beside a run: without the project's lock, which the run
+/// holds. Numbers of the events.
+///
+/// # Errors
+/// There is no journal, it is of a newer stagepost, or it can't be written.
+pub fn append_beside(folder: &Path, owner: &Owner, events: &[Event]) -> Result<Vec<u64>> {
+    let path = folder.join("journal.sqlite");
+    let mut connection =
+        Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|e| broken(&path, &e))?;
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
+        .map_err(|e| broken(&path, &e))?;
+    schema::bring_up(&mut connection).map_err(|e| match e {
+        Ok(newer) => too_new(&path, newer),
+        Err(e) => broken(&path, &e),
+    })?;
+    append_to(&mut connection, owner, events)
 }
 
 /// A project's journal for who decides something beside a run: without its lock,
@@ -271,13 +320,8 @@ impl Beside {
             Failure::new(base::Kind::NotFound, format!("the journal {} knows no run {run}", self.path.display()))
                 .hint("`stagepost runs` lists them")
         })?;
-        let mut event = event.clone();
-        if run.tenant.contains(" of lab ") {
-            // A lab has a time of its own, by which its events stand.
-            event.time = run.last;
-        }
         let owner = Owner { project: run.project, tenant: run.tenant, run: run.id };
-        let numbers = append_if(&mut connection, &owner, std::slice::from_ref(&event), |connection| {
+        let numbers = append_if(&mut connection, &owner, std::slice::from_ref(event), |connection| {
             allowed(&decisions_of(connection, Some(&owner.run)).map_err(|e| unreadable(&e))?)
         })?;
         Ok(numbers.first().copied().unwrap_or_default())
@@ -330,6 +374,21 @@ impl Journal for Looking {
         read_of(&connection.lock().unwrap_or_else(PoisonError::into_inner), run).map_err(|e| unreadable(&e))
     }
 
+    fn told(&self, run: &str, each: &mut dyn FnMut(&Stored)) -> Result<()> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = format!("run = ?1 AND {}", schema::IS_TOLD);
+        stored_where(&connection, &wanted, &[run], each).map_err(|e| unreadable(&e))
+    }
+
+    fn of_operations(&self, operations: &[&str], each: &mut dyn FnMut(&Stored)) -> Result<()> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let marks = vec!["?"; operations.len()].join(", ");
+        let wanted = format!("operation IN ({marks})");
+        stored_where(&connection, &wanted, operations, each).map_err(|e| unreadable(&e))
+    }
+
     /// None of a journal that no later build has written to yet.
     fn runs(&self) -> Result<Vec<Run>> {
         let Some(connection) = &self.connection else { return Ok(Vec::new()) };
@@ -347,7 +406,7 @@ impl Journal for Looking {
     }
 }
 
-fn too_new(path: &Path, version: i64) -> Failure {
+pub(super) fn too_new(path: &Path, version: i64) -> Failure {
     Failure::new(
         base::Kind::Local,
         format!("the journal {} has version {version}, this stagepost knows up to {VERSION}", path.display()),
@@ -484,13 +543,13 @@ mod tests {
         assert!(Beside::open(folder.path()).expect("there need be no journal").is_none());
         let run = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
         run.append(&[event("a")]).expect("room on the disk");
-        let before = run.news().expect("readable");
+        let before = run.pulse().expect("readable");
         run.append(&[event("b")]).expect("room on the disk");
-        assert_eq!(run.news().expect("readable"), before, "its own events are no news");
+        assert_eq!(run.pulse().expect("readable"), before, "its own events are no news");
         let beside = Beside::open(folder.path()).expect("no lock is needed").expect("there is one");
         let answer = Event { kind: Kind::Approval, ..event("Start?") };
         assert_eq!(beside.decide("r1", &answer, &mut |_| Ok(())).expect("room on the disk"), 3);
-        assert_ne!(run.news().expect("readable"), before);
+        assert_ne!(run.pulse().expect("readable"), before);
         run.append(&[event("c")]).expect("room on the disk");
         let decisions = run.decisions(Some("r1")).expect("readable");
         assert_eq!(decisions.iter().map(|s| (s.number, s.event.kind)).collect::<Vec<_>>(), [(3, Kind::Approval)]);
@@ -551,7 +610,9 @@ mod tests {
             let journal = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
             journal.append(&[event("a"), event("b")]).expect("room on the disk");
             let connection = journal.connection.lock().expect("nobody panicked");
-            connection.execute_batch("DROP TABLE run; PRAGMA user_version = 1;").expect("as it was");
+            connection
+                .execute_batch("DROP TABLE run; DROP INDEX event_told; PRAGMA user_version = 1;")
+                .expect("as it was");
         }
         let looking = Looking::open(folder.path(), owner()).expect("it reads what is older");
         let told = looking.runs().expect("readable");

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::batches::{Batch, status_of};
+use super::consequences;
 use super::domains::one;
 use super::fenced;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
@@ -94,6 +95,9 @@ impl Change for StartBatch<'_> {
         };
         Ok(vec![Observed { target: name.into(), before: json!({"status": status}), verdict }])
     }
+    async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
+        consequences::started(session, self.batch.name()).await
+    }
     async fn apply(&self, session: &Session, _: &Observed) -> Result<()> {
         let params = vec![("Identity".into(), Param::from(self.batch.name()))];
         if plant::is(Plant::StartedTwice) {
@@ -126,7 +130,8 @@ pub async fn start(session: &Arc<Session>, batch: &Batch, force: &Force) -> Resu
         step.end("not started again: mailboxes of it were given back");
         return Ok(false);
     }
-    if !again {
+    // A plan touches nobody.
+    if !again && session.planning().is_none() {
         keep_images(session, batch.mailboxes()).await?;
     }
     let outcome =

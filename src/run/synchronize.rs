@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 
+use super::consequences;
 use super::narrate::What;
 use super::recipients::{self, until};
 use super::report::{Report, plural};
@@ -37,9 +38,11 @@ pub async fn synchronize(session: &Arc<Session>, list: &Mailboxes) -> Result<Rep
     let addresses = list.addresses();
     let mut report = Report::new("directory::synchronize");
     start_cycle(session, &mut report).await?;
+    // Nothing comes because of a plan: it looks once.
+    let patience = if session.planning().is_some() { SignedDuration::ZERO } else { PATIENCE };
     let missing = std::sync::Mutex::new(BTreeSet::new());
     let told = std::sync::atomic::AtomicBool::new(false);
-    until(session, PAUSE, PATIENCE, || async {
+    until(session, PAUSE, patience, || async {
         let cloud = recipients::cloud(session).await?;
         let absent: BTreeSet<String> = addresses
             .iter()
@@ -48,7 +51,7 @@ pub async fn synchronize(session: &Arc<Session>, list: &Mailboxes) -> Result<Rep
             .collect();
         step.progress(addresses.len() - absent.len(), addresses.len(), "mailboxes", "known to the cloud");
         let done = absent.is_empty() || plant::is(Plant::SyncNotAwaited);
-        if !done && !told.swap(true, std::sync::atomic::Ordering::Relaxed) {
+        if !done && session.planning().is_none() && !told.swap(true, std::sync::atomic::Ordering::Relaxed) {
             session.note(What::Waiting {
                 reason: format!("the synchronization of {}", plural(absent.len(), "person", "people")),
                 until: session.now() + PATIENCE,
@@ -61,10 +64,15 @@ pub async fn synchronize(session: &Arc<Session>, list: &Mailboxes) -> Result<Rep
     })
     .await?;
     let missing = missing.into_inner().unwrap_or_default();
+    let missing = match session.planning() {
+        Some(_) => consequences::synchronized(session, &missing).await?,
+        None => missing,
+    };
     for address in &missing {
+        let when = if session.planning().is_some() { String::new() } else { format!(" after {} hours", PATIENCE.as_hours()) };
         report.warning(
             address,
-            format!("{address} is not known to the cloud after {} hours", PATIENCE.as_hours()),
+            format!("{address} is not known to the cloud{when}"),
             "look at the synchronization's scope and errors",
         );
     }
@@ -77,6 +85,10 @@ pub async fn synchronize(session: &Arc<Session>, list: &Mailboxes) -> Result<Rep
 async fn start_cycle(session: &Session, report: &mut Report) -> Result<()> {
     let command = &session.profile().directory.sync_command;
     let Some((program, arguments)) = command.split_first() else { return Ok(()) };
+    if session.planning().is_some() {
+        session.assume(format!("{program} starts a synchronization"));
+        return Ok(());
+    }
     let program = program.clone();
     let arguments = arguments.to_vec();
     let cancel = session.cancel();
@@ -143,6 +155,11 @@ fn finish(
 pub async fn cycle_after(session: &Session, since: Timestamp) -> Result<bool> {
     let mut ignored = Report::default();
     start_cycle(session, &mut ignored).await?;
+    if session.planning().is_some() {
+        session.assume("the synchronization takes an hour to bring what was changed");
+        session.clock().sleep(SignedDuration::from_hours(1)).await?;
+        return Ok(true);
+    }
     if plant::is(Plant::ReleaseUnsynced) {
         return Ok(true);
     }
@@ -158,7 +175,7 @@ pub async fn cycle_after(session: &Session, since: Timestamp) -> Result<bool> {
                 ),
             });
         }
-        let answer = session.services().graph.get("/organization?$select=id,onPremisesLastSyncDateTime").await?;
+        let answer = session.sees().get("/organization?$select=id,onPremisesLastSyncDateTime").await?;
         let last = answer["value"][0]["onPremisesLastSyncDateTime"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
         Ok(last.is_some_and(|l| l > since))
     })

@@ -23,6 +23,9 @@ use crate::wire::invoke::{Param, get, number_of};
 /// the journal.
 const TAKEN: &str = "carried_home";
 
+/// Mailboxes that are counted at a time.
+const COUNTED_AT_ONCE: usize = 8;
+
 /// A message in a cloud mailbox.
 struct Waiting {
     /// Graph's id of it.
@@ -77,6 +80,10 @@ impl Change for CarryHome {
             })
             .collect())
     }
+    async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {
+        due.iter().for_each(|one| taken(session, &one.target));
+        Ok(())
+    }
     async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
         let found = self.messages.iter().find(|m| observed.target == m.target);
         let Some(Waiting { id, from, .. }) = found else {
@@ -97,11 +104,16 @@ impl Change for CarryHome {
                 .detail(last.text.clone())
                 .hint("let the old server accept mail from this machine, then run again; the message is still in the cloud mailbox"));
         }
-        let mut memory = session.memory();
-        let taken = memory.facts.entry(TAKEN.into()).or_insert_with(|| json!({}));
-        taken[observed.target.as_str()] = json!(true);
+        taken(session, &observed.target);
         Ok(())
     }
+}
+
+/// Remembers a message that the old server took.
+fn taken(session: &Session, target: &str) {
+    let mut memory = session.memory();
+    let taken = memory.facts.entry(TAKEN.into()).or_insert_with(|| json!({}));
+    taken[target] = json!(true);
 }
 
 /// Carries the waiting messages of these people home; answers how many.
@@ -114,38 +126,13 @@ pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Ste
     if plant::is(Plant::MailLeftWaiting) {
         return Ok(0);
     }
+    if !addresses.is_empty() {
+        session.assume("no more messages wait in the cloud mailboxes of released rows than now");
+    }
     let ids = recipients::ids(session, addresses).await?;
     for (done, (address, user)) in addresses.iter().zip(ids).enumerate() {
         let Some(user) = user else { continue };
-        let path = format!("/users/{user}/messages?$select=id,internetMessageId,from,receivedDateTime&$top=100");
-        let rows = match session.services().graph.get_all(&path).await {
-            Ok(rows) => rows,
-            // No mailbox (any more): nothing waits.
-            Err(f) if f.kind == Kind::NotFound => continue,
-            Err(f) => return Err(f),
-        };
-        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        // A copy that failed halfway has brought old mail along, which the old
-        // mailbox still has. An hour's grace for clocks that disagree.
-        let since = match copied_nothing(session, address).await? {
-            true => None,
-            false => session.memory().past.started(address).map(|t| t - jiff::SignedDuration::from_hours(1)),
-        };
-        let is_new = |m: &Value| {
-            let received = m["receivedDateTime"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
-            received.zip(since).is_none_or(|(received, since)| received >= since)
-        };
-        let mut seen = std::collections::BTreeSet::new();
-        let messages: Vec<Waiting> = rows
-            .iter()
-            .filter(|m| is_new(m))
-            .map(|m| {
-                let (id, message) = (text(&m["id"]), text(&m["internetMessageId"]));
-                let name = if !message.is_empty() && seen.insert(message.clone()) { message } else { id.clone() };
-                let target = format!("{address} {name}");
-                Waiting { id, target, from: text(&m["from"]["emailAddress"]["address"]) }
-            })
-            .collect();
+        let messages = arrived(session, address, &user).await?;
         if messages.is_empty() {
             continue;
         }
@@ -160,12 +147,65 @@ pub async fn carry_home(session: &Arc<Session>, addresses: &[String], step: &Ste
     Ok(carried)
 }
 
+/// How many messages in each of these people's cloud mailboxes arrived there and
+/// were not carried home yet, in the order asked.
+///
+/// # Errors
+/// Those of Graph and Exchange.
+pub async fn counted(session: &Session, addresses: &[String]) -> Result<Vec<u64>> {
+    let ids = recipients::ids(session, addresses).await?;
+    let people: Vec<(&String, Option<String>)> = addresses.iter().zip(ids).collect();
+    let one = |(address, user): (&String, Option<String>)| {
+        let address = address.clone();
+        async move {
+            let Some(user) = user else { return Ok(0) };
+            let messages = arrived(session, &address, &user).await?;
+            let memory = session.memory();
+            Ok(messages.iter().filter(|m| !memory.past.carried.contains(&m.target)).count() as u64)
+        }
+    };
+    session.clock().fan_out(people, COUNTED_AT_ONCE, one).await.into_iter().collect()
+}
+
+/// What lies in a cloud mailbox and did not come there by the copy. Drafts stay
+/// behind: nobody has sent them.
+async fn arrived(session: &Session, address: &str, user: &str) -> Result<Vec<Waiting>> {
+    let path = format!("/users/{user}/messages?$select=id,internetMessageId,from,receivedDateTime,isDraft&$top=100");
+    let rows = match session.sees().get_all(&path).await {
+        Ok(rows) => rows,
+        // No mailbox (any more): nothing waits.
+        Err(f) if f.kind == Kind::NotFound => return Ok(Vec::new()),
+        Err(f) => return Err(f),
+    };
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    // The copy has brought old mail along, which the old mailbox still has. An
+    // hour's grace for clocks that disagree.
+    let since = match copied_nothing(session, address).await? {
+        true => None,
+        false => session.memory().past.started(address).map(|t| t - jiff::SignedDuration::from_hours(1)),
+    };
+    let is_new = |m: &Value| {
+        let received = m["receivedDateTime"].as_str().and_then(|t| t.parse::<Timestamp>().ok());
+        received.zip(since).is_none_or(|(received, since)| received >= since)
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    let new = rows.iter().filter(|m| is_new(m) && m["isDraft"] != true);
+    Ok(new
+        .map(|m| {
+            let (id, message) = (text(&m["id"]), text(&m["internetMessageId"]));
+            let name = if !message.is_empty() && seen.insert(message.clone()) { message } else { id.clone() };
+            let target = format!("{address} {name}");
+            Waiting { id, target, from: text(&m["from"]["emailAddress"]["address"]) }
+        })
+        .collect())
+}
+
 /// Whether the row's copy brought nothing along: then all that lies in the cloud
 /// mailbox came there by itself, also before the batch, and the old one has none
 /// of it. Where the service doesn't know the row, it may have.
 async fn copied_nothing(session: &Session, address: &str) -> Result<bool> {
     let one = vec![("Identity".into(), Param::from(address))];
-    let reply = match session.services().exchange.invoke("Get-MigrationUser", one).await {
+    let reply = match session.sees().invoke("Get-MigrationUser", one).await {
         Ok(reply) => reply,
         Err(f) if f.kind == Kind::NotFound => return Ok(false),
         Err(f) => return Err(f),

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::batches::{Batch, Row, State, batch_named, rows_of};
+use super::consequences;
 use super::journal::Kind as EventKind;
 use super::narrate::What;
 use super::report::plural;
@@ -73,6 +74,9 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     let known = batch.state().synced.len();
     // Whoever finds a batch at its end doesn't know since when.
     let mut seen_at_work = false;
+    if session.planning().is_some() {
+        consequences::copied(session, name, how.until_provisioned).await?;
+    }
     let (status, rows, is_over) = loop {
         let found = batch_named(session, name).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("the batch {name} is gone"))

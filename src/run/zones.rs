@@ -21,6 +21,7 @@ use crate::migration::fences::{Place, Touch};
 use crate::services::Swapped;
 use crate::services::dns::Ask;
 use crate::wire::dns::{RecordSet, Swap, absolute, relative};
+use crate::wire::profile::Zone;
 
 /// What shall stand in a set, given what stands there.
 #[derive(Clone, Debug)]
@@ -68,11 +69,11 @@ pub fn key(name: &str, kind: RecordType) -> String {
     format!("{} {kind}", relative(name))
 }
 
-fn image(set: Option<&RecordSet>) -> Value {
+pub(super) fn image(set: Option<&RecordSet>) -> Value {
     set.map_or(Value::Null, |s| json!({"name": s.name, "type": s.kind.to_string(), "ttl": s.ttl, "values": s.values}))
 }
 
-fn set_from(image: &Value, kind: RecordType) -> Option<RecordSet> {
+pub(super) fn set_from(image: &Value, kind: RecordType) -> Option<RecordSet> {
     let values = image["values"].as_array()?.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
     let ttl = image["ttl"].as_u64().and_then(|t| u32::try_from(t).ok())?;
     Some(RecordSet::new(image["name"].as_str()?, kind, ttl, values))
@@ -118,10 +119,10 @@ impl Change for SwapSets {
         let found = session
             .clock()
             .fan_out(sets, 4, |set| async move {
-                let found = session.services().dns.lookup(&set.name, set.kind, Ask::Authority).await?;
+                let found = session.sees().lookup(&set.name, set.kind, Ask::Authority).await?;
                 // A CNAME takes the place of addresses; both are part of the image.
                 let beside = if set.kind == RecordType::CNAME && found.is_none() {
-                    session.services().dns.lookup(&set.name, RecordType::A, Ask::Authority).await?
+                    session.sees().lookup(&set.name, RecordType::A, Ask::Authority).await?
                 } else {
                     None
                 };
@@ -163,16 +164,26 @@ impl Change for SwapSets {
         Ok(touches)
     }
 
+    async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {
+        for one in due {
+            let (Some(set), Verdict::Differs(after)) = (self.set_of(&one.target), &one.verdict) else { continue };
+            zone_of(session, set)?;
+            session.foresee(|shadow| {
+                if !one.before["beside"].is_null() {
+                    shadow.set(&set.name, RecordType::A, None);
+                }
+                shadow.set(&set.name, set.kind, set_from(after, set.kind));
+            });
+        }
+        Ok(())
+    }
+
     async fn apply(&self, session: &Session, observed: &Observed) -> Result<()> {
         let Some(set) = self.set_of(&observed.target) else {
             return Err(Failure::internal(format!("no set for {}", observed.target)));
         };
         let dns = &session.services().dns;
-        let zone = dns.zone_for(&set.name).ok_or_else(|| {
-            Failure::new(Kind::Usage, format!("{} lies in no zone of the profile", relative(&set.name)))
-                .during("zone", "update")
-                .hint("add the zone with its server and key to [[dns.zones]] of the profile, or change the record by hand")
-        })?;
+        let zone = zone_of(session, set)?;
         let Verdict::Differs(after) = &observed.verdict else { return Ok(()) };
         let mut swaps = Vec::new();
         if let Some(beside) = set_from(&observed.before["beside"], RecordType::A) {
@@ -217,12 +228,21 @@ impl Change for SwapSets {
     }
 }
 
+/// The zone of the profile in which a set is written.
+fn zone_of<'a>(session: &'a Session, set: &Target) -> Result<&'a Zone> {
+    session.services().dns.zone_for(&set.name).ok_or_else(|| {
+        Failure::new(Kind::Usage, format!("{} lies in no zone of the profile", relative(&set.name)))
+            .during("zone", "update")
+            .hint("add the zone with its server and key to [[dns.zones]] of the profile, or change the record by hand")
+    })
+}
+
 /// The time to live that a set has at the authority; `None` if there is none.
 ///
 /// # Errors
 /// Those of the name server.
 pub async fn ttl_of(session: &Session, name: &str, kind: RecordType) -> Result<Option<u32>> {
-    Ok(session.services().dns.lookup(name, kind, Ask::Authority).await?.map(|s| s.ttl))
+    Ok(session.sees().lookup(name, kind, Ask::Authority).await?.map(|s| s.ttl))
 }
 
 /// Seconds for which some resolvers keep a copy, whatever the zone says.
@@ -235,6 +255,7 @@ const STUBBORN: u32 = 900;
 /// `timeout` with the resolvers that still show something else.
 pub async fn agreed(session: &Session, name: &str, kind: RecordType, values: &[String], at_most: u32) -> Result<()> {
     let resolvers = session.services().dns.resolvers();
+    session.assume(format!("every resolver shows the {kind} record of {} as soon as it is changed", relative(name)));
     let sorted = RecordSet::new(name, kind, 0, values.to_vec()).values;
     let lagging = std::sync::Mutex::new(Vec::new());
     let pause = SignedDuration::from_secs(60);
@@ -242,7 +263,7 @@ pub async fn agreed(session: &Session, name: &str, kind: RecordType, values: &[S
     let done = until(session, pause, limit, || async {
         let mut behind = Vec::new();
         for resolver in &resolvers {
-            let seen = session.services().dns.lookup(name, kind, Ask::Resolver(resolver)).await?;
+            let seen = session.sees().lookup(name, kind, Ask::Resolver(resolver)).await?;
             if seen.is_none_or(|s| s.values != sorted) {
                 behind.push(resolver.clone());
             }

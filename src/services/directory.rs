@@ -22,6 +22,7 @@ use super::ldap_codes::{explained, is_busy};
 use super::ldap_entry::{entry_of, next_range, shown, shown_mod, single_values};
 use super::retry::{Patience, in_doubt};
 use super::tap::Listener;
+use crate::base::crash::{self, Fate};
 use crate::base::plant::{self, Plant};
 use crate::base::{Clock, Failure, Kind, Result, Secret};
 use crate::wire::attributes::{Entry, Mod, result};
@@ -199,7 +200,27 @@ impl Directory {
         loop {
             let mut ldap = self.connection().await.map_err(named)?;
             let bare = if plant::is(Plant::NameUnescaped) { dn.replace('\\', "") } else { dn.to_owned() };
-            let sent = ldap.with_timeout(MODIFY_LIMIT).modify(&bare, changes.clone()).await;
+            crash::point("ldap before").map_err(named)?;
+            let sent = match crash::fate().await {
+                Fate::Through => ldap.with_timeout(MODIFY_LIMIT).modify(&bare, changes.clone()).await,
+                fate => {
+                    let mut own = ldap.clone();
+                    let (bare, changes) = (bare.clone(), changes.clone());
+                    match fate {
+                        Fate::Unanswered => {
+                            let _ = own.with_timeout(MODIFY_LIMIT).modify(&bare, changes).await;
+                        }
+                        // Nobody waits for the answer any more.
+                        Fate::Late => crash::later(async move {
+                            let _ = own.with_timeout(MODIFY_LIMIT).modify(&bare, changes).await;
+                        }),
+                        Fate::Unsent | Fate::Through => {}
+                    }
+                    self.drop_connection().await;
+                    return Err(named(in_doubt(crash::lost())));
+                }
+            };
+            crash::point("ldap after").map_err(named)?;
             self.show(
                 "modify",
                 self.url(dn, "", "", ""),
@@ -254,7 +275,16 @@ impl Directory {
                 }
                 Err(failure) => return Err(named(failure)),
             };
-            match self.once(ldap, base, scope, filter, attrs.clone(), paged).await {
+            crash::point("ldap before").map_err(named)?;
+            if crash::fate().await != Fate::Through {
+                // A search changes nothing: however it is lost, it is asked again.
+                self.drop_connection().await;
+                patience.again(&self.0.clock, named(crash::lost())).await?;
+                continue;
+            }
+            let found = self.once(ldap, base, scope, filter, attrs.clone(), paged).await;
+            crash::point("ldap after").map_err(named)?;
+            match found {
                 Ok((entries, answer)) => {
                     if self.0.tap.is_some() {
                         self.show(
@@ -368,6 +398,7 @@ impl Directory {
                 .detail(why)
                 .retryable()
         };
+        crash::point("ldap before")?;
         let stream = inner.dialer.tcp(&inner.host, inner.port).await?;
         let stream = stream.into_std().map_err(|e| unavailable(e.to_string()))?;
         let settings = LdapConnSettings::new()
@@ -388,6 +419,7 @@ impl Directory {
             }
         });
         let bound = ldap.with_timeout(MODIFY_LIMIT).simple_bind(&inner.bind, inner.password.expose()).await;
+        crash::point("ldap after")?;
         let shown = json!({"name": inner.bind, "authentication": {"simple": MASK}});
         self.show("bind", self.url("", "", "", ""), shown, bound.as_ref().ok(), Value::Null);
         let answer = bound.map_err(|e| unavailable(e.to_string()))?;

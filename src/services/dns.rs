@@ -18,6 +18,7 @@ use super::dialer::{Dialer, split};
 use super::ids::Ids;
 use super::retry::Patience;
 use super::tap::Listener;
+use crate::base::crash::{self, Fate};
 use crate::base::plant::{self, Plant};
 use crate::base::{Clock, Failure, Kind, Result, Secret};
 use crate::wire::dns as wire;
@@ -253,6 +254,16 @@ impl DnsClient {
     }
 
     async fn udp(&self, host: &str, port: u16, id: u16, bytes: &[u8]) -> Result<Message> {
+        crash::point("dns before")?;
+        if crash::fate().await != Fate::Through {
+            return Err(crash::lost());
+        }
+        let answer = self.datagrams(host, port, id, bytes).await;
+        crash::point("dns after")?;
+        answer
+    }
+
+    async fn datagrams(&self, host: &str, port: u16, id: u16, bytes: &[u8]) -> Result<Message> {
         let socket = self.0.dialer.udp(host, port).await?;
         let mut buffer = vec![0; 65_535];
         for _ in 0..UDP_TRIES {
@@ -290,6 +301,26 @@ pub(super) enum Sent {
 
 /// One message over TCP and the bytes of its answer.
 pub(super) async fn tcp(dialer: &Dialer, host: &str, port: u16, bytes: &[u8]) -> Result<Vec<u8>, Sent> {
+    crash::point("dns before").map_err(Sent::Not)?;
+    let answer = match crash::fate().await {
+        Fate::Through => stream(dialer, host, port, bytes).await,
+        Fate::Unsent => return Err(Sent::Lost(crash::lost())),
+        Fate::Unanswered => {
+            let _ = stream(dialer, host, port, bytes).await;
+            return Err(Sent::Lost(crash::lost()));
+        }
+        Fate::Late => {
+            let (dialer, host, bytes) = (dialer.clone(), host.to_owned(), bytes.to_vec());
+            // Nobody waits for the answer any more.
+            crash::later(async move { drop(stream(&dialer, &host, port, &bytes).await) });
+            return Err(Sent::Lost(crash::lost()));
+        }
+    };
+    crash::point("dns after").map_err(Sent::Not)?;
+    answer
+}
+
+async fn stream(dialer: &Dialer, host: &str, port: u16, bytes: &[u8]) -> Result<Vec<u8>, Sent> {
     let mut stream = dialer.tcp(host, port).await.map_err(Sent::Not)?;
     let length = u16::try_from(bytes.len()).map_err(|_| {
         Sent::Not(Failure::new(Kind::Validation, "the DNS message is too long").hint("change fewer records at once"))

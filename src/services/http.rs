@@ -16,11 +16,15 @@ use super::dialer::Dialer;
 use super::retry::{Class, Trouble, retry_after};
 use super::tap::{self, Listener};
 use super::tls;
+use crate::base::crash::{self, Fate};
 use crate::base::{Failure, Kind, Result};
 use crate::wire::log::Exchange;
 
 /// Largest answer that is unpacked: a guard against compressed bombs.
 const LARGEST: u64 = 256 << 20;
+
+/// The name under which the lab's control address is asked.
+pub const CONTROL: &str = "lab";
 
 /// A client by the rules of one dialer. Clones share its connections.
 #[derive(Clone)]
@@ -158,7 +162,7 @@ impl Http {
             }
             seen.request_body = call.body.shown();
         }
-        let answer = self.send(call).await;
+        let answer = self.passed(call).await;
         if let Some(tap) = &self.tap {
             if let Ok(answer) = &answer {
                 seen.status = Some(answer.status);
@@ -168,6 +172,40 @@ impl Http {
             tap.exchange(seen);
         }
         answer
+    }
+
+    /// Between the two points at which a process may die. The lab's clock is no
+    /// service: what passes there is neither counted nor lost.
+    async fn passed(&self, call: Call<'_>) -> Result<Answer, Broken> {
+        if call.service == CONTROL {
+            crash::alive().map_err(Broken::Never)?;
+            return self.send(call).await;
+        }
+        crash::point("https before").map_err(Broken::Never)?;
+        let answer = match crash::fate().await {
+            Fate::Through => self.send(call).await,
+            Fate::Unsent => return Err(Broken::Lost(crash::lost())),
+            Fate::Unanswered => {
+                let _ = self.send(call).await;
+                return Err(Broken::Lost(crash::lost()));
+            }
+            Fate::Late => {
+                self.send_later(call);
+                return Err(Broken::Lost(crash::lost()));
+            }
+        };
+        crash::point("https after").map_err(Broken::Never)?;
+        answer
+    }
+
+    /// Keeps a request that comes late, with all it needs.
+    fn send_later(&self, call: Call<'_>) {
+        let (http, method, url) = (self.clone(), call.method.to_owned(), call.url.to_owned());
+        let Call { service, headers, body, limit, .. } = call;
+        crash::later(async move {
+            // Nobody waits for the answer any more.
+            let _ = http.send(Call { service, method: &method, url: &url, headers, body, limit }).await;
+        });
     }
 
     async fn send(&self, call: Call<'_>) -> Result<Answer, Broken> {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::dialer::Dialer;
-use super::http::{Body, Broken, Call, Http};
+use super::http::{Body, Broken, CONTROL, Call, Http};
 use crate::base::{Advance, Failure, Kind, Result};
 use crate::wire::lab::Now;
 
@@ -56,7 +56,7 @@ impl LabClock {
     async fn ask<T: DeserializeOwned>(&self, method: &str, path: &str, body: Body) -> Result<T> {
         let url = format!("{}{path}", self.root);
         let headers = vec![("Accept", "application/json".to_owned())];
-        let call = Call { service: "lab", method, url: &url, headers, body, limit: LIMIT };
+        let call = Call { service: CONTROL, method, url: &url, headers, body, limit: LIMIT };
         let answer = self.http.exchange(call).await.map_err(|broken| {
             let (Broken::NotSent(f) | Broken::Never(f) | Broken::Lost(f)) = broken;
             f.during("lab", format!("{method} {path}")).hint("the lab has ended; start it again")

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use super::dialer::Dialer;
 use super::retry::in_doubt;
 use super::tap::Listener;
+use crate::base::crash::{self, Fate};
 use crate::base::{Clock, Failure, Kind, Result};
 use crate::wire::attributes::domain_of;
 use crate::wire::guid::base64;
@@ -178,9 +179,11 @@ impl Smtp {
     }
 
     async fn greeted<'a>(&'a self, host: &'a str, name: &str) -> Result<Talk<'a, TcpStream>> {
+        crash::point("smtp before")?;
         let stream = self.0.dialer.tcp(host, PORT).await?;
         let mut talk = Talk { host, stream: BufReader::new(stream), tap: &self.0.tap, extensions: Vec::new() };
         let greeting = talk.reply().await?;
+        crash::point("smtp after")?;
         talk.show("CONNECT", Value::Null, Some(&greeting));
         expect(host, &greeting, "greets with a refusal")?;
         talk.hello(name).await?;
@@ -225,10 +228,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<'_, S> {
             return Ok(ready);
         }
         // From here on the server may have the message without our knowing.
-        let reply = match self.write(text).await {
-            Ok(()) => self.reply().await,
-            Err(failure) => Err(failure),
+        crash::point("smtp before")?;
+        let reply = match crash::fate().await {
+            Fate::Unsent => Err(crash::lost()),
+            fate => match self.write(text).await {
+                Ok(()) if fate == Fate::Through => self.reply().await,
+                // Carried out, and nobody hears of it.
+                Ok(()) => self.reply().await.and_then(|_| Err(crash::lost())),
+                Err(failure) => Err(failure),
+            },
         };
+        crash::point("smtp after")?;
         self.show("DATA", Value::String(text.to_owned()), reply.as_ref().ok());
         reply.map_err(in_doubt)
     }
@@ -240,8 +250,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<'_, S> {
 
     async fn command(&mut self, verb: &str, argument: &str) -> Result<Reply> {
         let line = if argument.is_empty() { format!("{verb}\r\n") } else { format!("{verb} {argument}\r\n") };
+        crash::point("smtp before")?;
         self.write(&line).await?;
         let reply = self.reply().await;
+        crash::point("smtp after")?;
         let body = if argument.is_empty() { Value::Null } else { Value::String(argument.to_owned()) };
         self.show(verb, body, reply.as_ref().ok());
         reply

@@ -10,6 +10,7 @@
 //! data is dropped in silence. Any other failure to write is kept for `main`.
 
 mod asking;
+pub mod facts;
 mod live;
 mod plan;
 pub mod spot;
@@ -380,6 +381,12 @@ impl Ui {
                 Given::Stale => {}
             }
         }
+    }
+
+    /// Asks a person for a line of text. `None`: nobody can be asked, as with
+    /// [`Ui::confirm`].
+    pub fn ask(&self, question: &str) -> Option<String> {
+        self.typed_until(question, &Cancel::new())
     }
 
     /// Asks, and has somebody else show the prompt and read the line. `None`:

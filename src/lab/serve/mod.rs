@@ -144,6 +144,13 @@ impl Lab {
         self.state.world.clone()
     }
 
+    /// Puts another world in the place of this one, as `POST /restore` does.
+    #[cfg(test)]
+    pub(crate) fn put(&self, world: World) {
+        *self.state.lock() = world;
+        state::lock(&self.state.index).clear();
+    }
+
     /// Mail domains of the company, the main one first.
     pub fn domains(&self) -> Vec<String> {
         self.state.lock().company.domains.clone()
