@@ -207,6 +207,7 @@ fn opening<'a>(profile: &'a Path, project: Project, folder: &'a Path, runtime: &
         tap: None,
         handle: runtime.handle().clone(),
         run: None,
+        mode: crate::run::Mode::Open,
     }
 }
 

@@ -209,7 +209,9 @@ pub struct Rehearse {
 #[command(after_help = "\
 Examples:
   stagepost run scripts/staged.rhai --profile lab/profile.toml
-  stagepost run pilot.rhai --profile contoso.toml --approve 'Start pilot'
+  stagepost run staged --profile contoso.toml --plan plan.json
+                                                only what the plan lists (docs/plans.md)
+  stagepost run pilot.rhai --profile lab/profile.toml --approve 'Start pilot'
 
 An approval is asked at the terminal, and can be answered from another one with `stagepost approve`. Where nobody can be \
 asked, and no --approve or --deny matches its text, the run ends with exit code 5 and names the text; with \
@@ -223,6 +225,9 @@ pub struct Run {
     /// The list that the script reads as `project().mailboxes`
     #[arg(long, value_name = "FILE")]
     pub mailboxes: Option<PathBuf>,
+    /// Write only what this plan lists; needed against a real tenant
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// Who answers
     #[command(flatten)]
     pub answers: Answers,

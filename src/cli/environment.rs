@@ -11,7 +11,8 @@ use crate::migration::project::{Project, template};
 use crate::run::approvals::Approver;
 use crate::run::journal::{Journal, Owner};
 use crate::run::narrate::{Narrator, Note};
-use crate::run::plan::Recorder;
+use crate::run::plan::{Of, Recorder};
+use crate::run::plan_file;
 use crate::run::sqlite::{Looking, SqliteJournal};
 use crate::run::{Mode, Parts, Session};
 use crate::services::{Dialer, LabClock, Secrets, Services};
@@ -32,6 +33,8 @@ pub(crate) struct Opening<'a> {
     pub handle: Handle,
     /// The run that goes on; `None`: a new one.
     pub run: Option<String>,
+    /// What becomes of writes.
+    pub mode: Mode,
 }
 
 /// A session, and the lab's control where one stands behind the profile.
@@ -119,7 +122,7 @@ pub(crate) fn journal(folder: &Path) -> Result<Looking> {
 
 /// Opens a session that may write: it holds the project's journal.
 pub(crate) async fn open(opening: Opening<'_>) -> Result<Opened> {
-    opened(opening, Mode::Open, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await
+    opened(opening, |folder, owner| Ok(Arc::new(SqliteJournal::open(folder, owner)?))).await
 }
 
 /// Opens a session that may write, over a journal with something in between.
@@ -128,25 +131,24 @@ pub(crate) async fn open_wrapped(
     opening: Opening<'_>,
     wrap: &dyn Fn(Arc<dyn Journal>) -> Arc<dyn Journal>,
 ) -> Result<Opened> {
-    opened(opening, Mode::Open, |folder, owner| Ok(wrap(Arc::new(SqliteJournal::open(folder, owner)?)))).await
+    opened(opening, |folder, owner| Ok(wrap(Arc::new(SqliteJournal::open(folder, owner)?)))).await
 }
 
 /// Opens a session that only reads: beside a run that holds the journal, and
 /// without making one. Any write is refused before it is sent.
 pub(crate) async fn look(opening: Opening<'_>) -> Result<Opened> {
-    opened(opening, Mode::Open, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
+    opened(opening, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
 }
 
 /// Opens a session that plans: it reads the journal's past and keeps nothing, and
 /// waits for nobody.
 pub(crate) async fn plan(opening: Opening<'_>) -> Result<Opened> {
-    let mode = Mode::Plan(Recorder::default());
-    opened(opening, mode, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
+    let opening = Opening { mode: Mode::Plan(Recorder::default()), ..opening };
+    opened(opening, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
 }
 
 async fn opened(
     opening: Opening<'_>,
-    mode: Mode,
     journal: impl FnOnce(&Path, Owner) -> Result<Arc<dyn Journal>>,
 ) -> Result<Opened> {
     let profile = profile(opening.profile)?;
@@ -162,13 +164,17 @@ async fn opened(
     let authority = secrets.ca.clone();
     let services = Services::new(&profile, secrets, clock.clone(), opening.tap)?;
     // The services keep their time; only what happens by the plan is foreseen.
-    let clock = if matches!(mode, Mode::Plan(_)) { clock.foresee() } else { clock };
+    let clock = if matches!(opening.mode, Mode::Plan(_)) { clock.foresee() } else { clock };
     let owner = Owner {
         project: opening.project.name.clone(),
         tenant: whose(&profile, authority.as_deref()),
         // A new run's id is found once the journal is open.
         run: opening.run.unwrap_or_default(),
     };
+    if let Mode::Contract(plan) = &opening.mode {
+        let here = Of { project: owner.project.clone(), tenant: owner.tenant.clone(), profile: profile.name.clone() };
+        plan_file::belongs(plan, &here)?;
+    }
     let journal = journal(&opening.journal_folder.join(".stagepost"), owner.clone())?;
     let session = Session::new(Parts {
         profile,
@@ -182,7 +188,7 @@ async fn opened(
         journal,
         approver: opening.approver,
         handle: opening.handle,
-        mode,
+        mode: opening.mode,
     });
     session.recall()?;
     session.look_at_clock();

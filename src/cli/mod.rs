@@ -9,6 +9,7 @@ mod cancel;
 mod audit;
 mod check;
 mod companies;
+mod contracts;
 mod drive;
 mod environment;
 mod explain;

@@ -181,6 +181,7 @@ fn in_one_lab(ground: Ground, args: &super::args::Rehearse) -> Seen {
             tap: Some(colleague.clone()),
             handle: runtime.handle().clone(),
             run: None,
+            mode: crate::run::Mode::Open,
         };
         let Opened { session, control, .. } = runtime.block_on(environment::open(opening)).expect("a session opens");
         let (code, failure) = match drive::script(&context, &runtime, &session, Library::bundled_only(), &script) {

@@ -86,6 +86,7 @@ pub(crate) fn rehearsed(context: &Context, args: &Rehearse) -> Result<(u8, Optio
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
         run: None,
+        mode: crate::run::Mode::Open,
     }))?;
     let Opened { session, control, .. } = opened;
     if let Some(reason) = &args.force {

@@ -87,6 +87,7 @@ pub(crate) fn repl(context: &Context, args: &Repl) -> Result<u8> {
         tap: None,
         handle: runtime.handle().clone(),
         run: None,
+        mode: crate::run::Mode::Open,
     }))?;
     let session = opened.session;
     let options = Options {

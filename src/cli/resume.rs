@@ -60,6 +60,7 @@ pub(crate) fn resume(context: &Context, args: &Resume) -> Result<u8> {
         answers: args.answers.clone(),
         wire_log: args.wire_log.clone(),
         threads: args.threads,
+        plan: before.pins.iter().find(|pin| pin.kind == "plan").map(|pin| pin.origin.clone().into()),
     };
     run::pass(context, &again, Some(&Again { run: found, accept_changes: args.accept_changes }))
 }

@@ -7,13 +7,13 @@ use super::args::Run;
 use super::drive::{self, End};
 use super::environment::{self, Both, Opening};
 use super::resume::{self, Again};
-use super::{Context, asked, code_of, lists, runtime};
+use super::{Context, asked, code_of, contracts, lists, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
 use crate::migration::project::Project;
 use crate::report::wirelog::WireLog;
 use crate::run::narrate::What;
-use crate::run::{beside, pins, process};
+use crate::run::{Mode, beside, pins, process};
 use crate::wire::log::Tap;
 use crate::wire::profile::{Behind, Profile};
 
@@ -33,7 +33,11 @@ pub(crate) fn pass(context: &Context, args: &Run, again: Option<&Again>) -> Resu
     if !drive::passes(context, &script, &library) {
         return Ok(code_of(Kind::Usage));
     }
-    let pinned = resume::pinned(&here, &script, &library, &project)?;
+    let mut pinned = resume::pinned(&here, &script, &library, &project)?;
+    let filed = contracts::agreed(args, &profile, &here, &script, &library)?;
+    if let Some((filed, path)) = filed.as_ref().zip(args.plan.as_ref()) {
+        pinned.pins.extend(filed.pins(path));
+    }
     if let Some(again) = again
         && !again.passes(context, &here, &pinned)?
     {
@@ -55,6 +59,7 @@ pub(crate) fn pass(context: &Context, args: &Run, again: Option<&Again>) -> Resu
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
         run: again.map(|again| again.run.id.clone()),
+        mode: filed.map_or(Mode::Open, |filed| Mode::Contract(Box::new(filed.plan))),
     }))?;
     let session = opened.session;
     match again {

@@ -47,6 +47,7 @@ pub(crate) fn undo(context: &Context, args: &Undo) -> Result<u8> {
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
         run: None,
+        mode: crate::run::Mode::Open,
     };
     let opened = runtime.block_on(async {
         if args.plan { environment::look(opening).await } else { environment::open(opening).await }

@@ -35,5 +35,6 @@ pub mod split;
 pub mod states;
 mod values;
 pub mod waves;
+pub mod way_back;
 
 pub use list::{Mailboxes, Row};

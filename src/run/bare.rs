@@ -82,6 +82,18 @@ pub fn session(clock: Clock, narrator: Arc<dyn Narrator>, handle: Handle, journa
     asking(clock, narrator, handle, journal, Arc::new(Beforehand::default()))
 }
 
+/// The session, with another gate.
+pub fn session_in(
+    mode: Mode,
+    clock: Clock,
+    narrator: Arc<dyn Narrator>,
+    handle: Handle,
+    journal: Arc<dyn Journal>,
+) -> Arc<Session> {
+    let approver = Arc::new(Beforehand::default());
+    made(clock, narrator, handle, journal, approver, |parts| parts.mode = mode)
+}
+
 /// The session, with somebody to ask.
 pub fn asking(
     clock: Clock,
@@ -90,19 +102,19 @@ pub fn asking(
     journal: Arc<dyn Journal>,
     approver: Arc<dyn Approver>,
 ) -> Arc<Session> {
-    made(clock, narrator, handle, journal, approver, |_, _| {})
+    made(clock, narrator, handle, journal, approver, |_| {})
 }
 
-/// The session, with a profile and a project that a test has changed.
+/// The session, with parts that a test has changed.
 pub fn made(
     clock: Clock,
     narrator: Arc<dyn Narrator>,
     handle: Handle,
     journal: Arc<dyn Journal>,
     approver: Arc<dyn Approver>,
-    change: impl FnOnce(&mut Profile, &mut Project),
+    change: impl FnOnce(&mut Parts),
 ) -> Arc<Session> {
-    let mut profile = Profile::parse(PROFILE).expect("the profile above is sound");
+    let profile = Profile::parse(PROFILE).expect("the profile above is sound");
     let nothing = Secret::new("x");
     let secrets = Secrets {
         client_secret: nothing.clone(),
@@ -113,10 +125,9 @@ pub fn made(
     };
     let services = Services::new(&profile, secrets, clock.clone(), None).expect("clients connect when they are used");
     let text = template("Contoso", "list.csv", &["contoso.test".to_owned()], "2007");
-    let mut project = Project::parse(&text).expect("the template is sound");
-    change(&mut profile, &mut project);
+    let project = Project::parse(&text).expect("the template is sound");
     let folder = std::env::temp_dir();
-    Session::new(Parts {
+    let mut parts = Parts {
         profile,
         project,
         project_folder: folder.clone(),
@@ -129,5 +140,7 @@ pub fn made(
         approver,
         handle,
         mode: Mode::Open,
-    })
+    };
+    change(&mut parts);
+    Session::new(parts)
 }

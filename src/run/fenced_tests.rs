@@ -91,10 +91,10 @@ impl Bench {
         let (clock, fences, real) = (self.clock.clone(), self.fences.clone(), self.real);
         let handle = tokio::runtime::Handle::current();
         let session =
-            bare::made(clock, self.keeper.clone(), handle, self.journal.clone(), approver, |profile, project| {
-                project.fences = Some(fences);
+            bare::made(clock, self.keeper.clone(), handle, self.journal.clone(), approver, |parts| {
+                parts.project.fences = Some(fences);
                 if real {
-                    profile.kind = crate::wire::profile::Behind::Real;
+                    parts.profile.kind = crate::wire::profile::Behind::Real;
                 }
             });
         session.recall().expect("readable");

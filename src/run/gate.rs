@@ -20,6 +20,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::contract;
 use super::doubt;
 use super::foresee;
 use super::journal::{Event, GROUP, Kind as EventKind};
@@ -233,6 +234,10 @@ pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progr
             outcomes.insert(outcome.target.clone(), outcome);
         }
         return Ok(targets.into_iter().filter_map(|t| outcomes.remove(&t)).collect());
+    }
+    if let Some(plan) = session.contract() {
+        // The whole set, before anything of it is recorded or sent.
+        contract::hold(session, plan, change.operation(), change.repeat(), &due)?;
     }
     if !due.is_empty() {
         named::tenant(session).await?;

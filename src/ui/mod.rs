@@ -10,6 +10,7 @@
 //! data is dropped in silence. Any other failure to write is kept for `main`.
 
 mod asking;
+mod changes;
 pub mod facts;
 mod live;
 mod plan;
@@ -32,6 +33,7 @@ pub use streams::{Captured, Streams};
 use crate::base::{Cancel, Failure, Kind};
 use crate::report::{Story, lines, words};
 use crate::run::narrate::{Narrator, Note};
+use crate::run::plan::Plan;
 use asking::{Answers, Given};
 use live::Live;
 use style::Paint;
@@ -312,6 +314,16 @@ impl Ui {
         let text = match self.mode {
             Mode::Json => format!("{}\n", lines::value(&lines::summary(story))),
             Mode::Terminal | Mode::Plain => summary::render(story, self.out_paint, self.width),
+        };
+        self.finish();
+        self.lock().data(&text);
+    }
+
+    /// A plan; as JSON whole, on one line.
+    pub fn plan(&self, plan: &Plan, hash: &str) {
+        let text = match self.mode {
+            Mode::Json => format!("{}\n", lines::value(&json!({"event": "plan", "hash": hash, "plan": plan}))),
+            Mode::Terminal | Mode::Plain => changes::render(plan, hash, self.out_paint, self.width),
         };
         self.finish();
         self.lock().data(&text);

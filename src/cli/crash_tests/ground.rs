@@ -16,12 +16,12 @@ use super::super::{code_of, companies, lists, rehearse, runtime};
 use super::picture::Picture;
 use crate::base::crash::{Ending, Life};
 use crate::base::plant::{Plant, Soil};
-use crate::base::{Failure, Kind, Result, Timestamp};
+use crate::base::{Cancel, Failure, Kind, Result, Timestamp};
 use crate::host::{Host, Library};
 use crate::lab::World;
 use crate::lab::serve::Lab;
 use crate::run::Session;
-use crate::run::approvals::{Answer, Approver, working_day_later};
+use crate::run::approvals::{Answer, Approver, Asking, working_day_later};
 use crate::run::journal::Journal;
 use crate::run::narrate::{Keeper, Note};
 use crate::run::process;
@@ -188,6 +188,7 @@ impl Ground {
             tap: None,
             handle: runtime.handle().clone(),
             run: None,
+            mode: crate::run::Mode::Open,
         };
         let Opened { session, .. } = runtime.block_on(environment::open_wrapped(opening, wrap))?;
         process::begin(&session, "run", &self.script.name, &[])?;
