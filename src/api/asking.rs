@@ -186,7 +186,7 @@ mod tests {
         assert_ne!(kept, one);
         assert_eq!(shown(&two), "2 mailboxes: ann@contoso.com, bob@contoso.com");
         let nested = map(&[("name", "wave-01".into()), ("mailboxes", two)]);
-        assert_eq!(shown(&nested), "mailboxes: 2 mailboxes: ann@contoso.com, bob@contoso.com, n…");
+        assert_eq!(shown(&nested), "mailboxes: 2 mailboxes: ann@contoso.com, bob@contoso.com, na…");
         let text = form(&nested, "the value").expect("it can be kept").to_string();
         assert!(text.contains("wave-01") && text.contains("sha256"), "{text}");
     }

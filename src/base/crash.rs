@@ -88,9 +88,8 @@ mod child {
     static LAST: OnceLock<u64> = OnceLock::new();
 
     pub(super) fn pass() {
-        let last = *LAST.get_or_init(|| {
-            std::env::var("STAGEPOST_CRASH_AT").ok().and_then(|n| n.parse().ok()).unwrap_or(u64::MAX)
-        });
+        let last = *LAST
+            .get_or_init(|| std::env::var("STAGEPOST_CRASH_AT").ok().and_then(|n| n.parse().ok()).unwrap_or(u64::MAX));
         if PASSED.fetch_add(1, Ordering::SeqCst) + 1 >= last {
             die();
         }

@@ -39,7 +39,7 @@ impl Hours {
     pub fn parse(text: &str) -> Result<Hours, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let (days, times) = match words.as_slice() {
-            [times] => ([true; 7], *times),
+            [times] if times.contains(':') => ([true; 7], *times),
             [days, times] => (days_of(days)?, *times),
             _ => return Err(format!("`{text}` is not days and hours")),
         };

@@ -125,13 +125,14 @@ fn a_question_that_nobody_answers_in_time_is_over() {
 
 #[test]
 fn a_rehearsal_keeps_the_deadline_by_the_time_of_its_lab() {
-    let (runtime, journal) = (runtime(), Arc::new(MemoryJournal::default()));
+    let runtime = runtime();
     let monday: Timestamp = "2026-01-12T09:30:00Z".parse().expect("a time");
     let asked = |hours: f64| {
         let rehearsed = Arc::new(Rehearsed { deny: Vec::new() });
         let keeper = Arc::new(Keeper::default());
         let clock = Clock::foreseen(monday);
-        let session = bare::asking(clock, keeper, runtime.handle().clone(), journal.clone(), rehearsed);
+        let journal = Arc::new(MemoryJournal::default());
+        let session = bare::asking(clock, keeper, runtime.handle().clone(), journal, rehearsed);
         let question = Question { timeout_hours: Some(hours), ..Question::of("Start?") };
         let answer = runtime.block_on(ask(&session, question)).map_err(|f| f.message);
         (answer, session.now().to_string())
@@ -176,9 +177,7 @@ fn an_answer_from_beside_is_heard_and_withdraws_the_question_at_the_terminal() {
                 body,
             };
             self.1.0.lock().expect("nobody panicked").push(event);
-            while !withdrawn.is_cancelled() {
-                std::thread::yield_now();
-            }
+            futures::executor::block_on(withdrawn.cancelled());
             self.0.send(()).ok();
             None
         }

@@ -90,13 +90,12 @@ impl Bench {
         let approver = Arc::new(std::mem::take(&mut self.approver));
         let (clock, fences, real) = (self.clock.clone(), self.fences.clone(), self.real);
         let handle = tokio::runtime::Handle::current();
-        let session =
-            bare::made(clock, self.keeper.clone(), handle, self.journal.clone(), approver, |parts| {
-                parts.project.fences = Some(fences);
-                if real {
-                    parts.profile.kind = crate::wire::profile::Behind::Real;
-                }
-            });
+        let session = bare::made(clock, self.keeper.clone(), handle, self.journal.clone(), approver, |parts| {
+            parts.project.fences = Some(fences);
+            if real {
+                parts.profile.kind = crate::wire::profile::Behind::Real;
+            }
+        });
         session.recall().expect("readable");
         session
     }

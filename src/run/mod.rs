@@ -15,8 +15,8 @@ pub mod consequences;
 pub mod contract;
 #[cfg(test)]
 mod contract_tests;
-pub mod decided;
 pub mod convert;
+pub mod decided;
 pub mod decommission;
 pub mod diff;
 pub mod domains;

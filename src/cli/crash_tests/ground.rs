@@ -106,8 +106,9 @@ impl Ground {
     /// A lab over a company of so many, with or without the usual faults.
     pub(super) fn new(make: usize, seed: u64, faults: &str) -> Ground {
         Soil::of(None, PAGE).spread();
-        let line = ["stagepost", "rehearse", "--make", &make.to_string(), "--seed", &seed.to_string(), "--faults", faults]
-            .map(str::to_owned);
+        let line =
+            ["stagepost", "rehearse", "--make", &make.to_string(), "--seed", &seed.to_string(), "--faults", faults]
+                .map(str::to_owned);
         let Verb::Rehearse(args) = Cli::try_parse_from(line).expect("the options are good").verb else {
             unreachable!("the verb is rehearse")
         };

@@ -55,7 +55,11 @@ struct Found {
 }
 
 /// Looks at the cases on several labs at a time.
-fn look(make: impl Fn() -> Ground + Sync, cases: Vec<Case>, judge: impl Fn(&Ground, &Picture, Case) -> Verdict + Sync) -> Found {
+fn look(
+    make: impl Fn() -> Ground + Sync,
+    cases: Vec<Case>,
+    judge: impl Fn(&Ground, &Picture, Case) -> Verdict + Sync,
+) -> Found {
     let cases = spread(cases);
     let began = Instant::now();
     let next = AtomicUsize::new(0);
