@@ -53,6 +53,7 @@ fn now(pin: &Pin, here: &Path, script: &Script, library: &Library) -> Now {
     let file = |name: &str| std::fs::read(here.join(name)).ok();
     match pin.kind.as_str() {
         "script" => sha(script.text.as_bytes()),
+        "version" => sha(env!("CARGO_PKG_VERSION").as_bytes()),
         "module" => match library.find(&pin.name, Some(&script.name)) {
             Ok(found) => sha(found.text.as_bytes()),
             // A module's own `./` leads beside that module, which its origin tells.

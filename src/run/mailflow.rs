@@ -91,9 +91,10 @@ pub async fn verify_coexistence(session: &Arc<Session>, domains: &[String]) -> R
             text_of(get(r, "DomainName")).eq_ignore_ascii_case(domain)
                 && text_of(get(r, "DomainType")).eq_ignore_ascii_case("InternalRelay")
         });
-        let untyped = accepted.rows.iter().any(|r| {
-            text_of(get(r, "DomainName")).eq_ignore_ascii_case(domain) && get(r, "DomainType").is_null()
-        });
+        let untyped = accepted
+            .rows
+            .iter()
+            .any(|r| text_of(get(r, "DomainName")).eq_ignore_ascii_case(domain) && get(r, "DomainType").is_null());
         if let (true, Some(first), Some(_)) = (untyped, unknown.first(), session.planning()) {
             session.assume(format!(
                 "{domain} will be accepted as an internal relay: {} unknown to the cloud, {first} first",

@@ -199,11 +199,14 @@ impl Change for Modify<'_> {
         for one in due {
             let before = entry_of(&one.before);
             let after = difference::apply(&before, self.mods).map_err(|code| {
-                Failure::new(Kind::Conflict, format!("{} does not hold what the modify takes away, or holds what it adds", self.dn))
-                    .during("ldap", "modify")
-                    .on(self.dn)
-                    .status(code)
-                    .hint("look at the object: nothing of a modify is carried out unless all of it fits")
+                Failure::new(
+                    Kind::Conflict,
+                    format!("{} does not hold what the modify takes away, or holds what it adds", self.dn),
+                )
+                .during("ldap", "modify")
+                .on(self.dn)
+                .status(code)
+                .hint("look at the object: nothing of a modify is carried out unless all of it fits")
             })?;
             session.foresee(|shadow| shadow.directory.becomes(&before, &after));
         }
