@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod telling;
 
-pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Runs, Show, Where};
+pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Report, Runs, Show, Status, Where, Why};
 
 use crate::ui::{ColourChoice, Verbosity};
 
@@ -103,6 +103,12 @@ pub enum Verb {
     Runs(Runs),
     /// Tell what a run did
     Show(Show),
+    /// Tell for each mailbox where it stands and what it waits for
+    Status(Status),
+    /// Tell one person's whole story
+    Why(Why),
+    /// Write the page of a run
+    Report(Report),
     /// Verify the journal, print its head, export its events
     Audit(Audit),
     /// Open a prompt with the same primitives
@@ -363,6 +369,7 @@ pub struct Undo {
 Examples:
   stagepost plan --profile lab/profile.toml                     the standard script; writes plan.json
   stagepost plan pilot.rhai --profile contoso.toml --out pilot.json
+  stagepost plan --show pilot.json                              for whoever has to approve it
 
 The script runs with the gate closed: reads are real, a write is written down with its image before and after, and \
 what comes later sees it as done. Waits end at once at the later time, approvals are listed and taken as granted, \
@@ -372,8 +379,11 @@ pub struct Plan {
     #[arg(value_name = "SCRIPT", default_value = "staged")]
     pub script: String,
     /// Which tenant, directory and zones (TOML)
-    #[arg(long, value_name = "FILE")]
-    pub profile: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "show")]
+    pub profile: Option<PathBuf>,
+    /// Show a plan that was written, and make none
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "mailboxes", "wire_log"])]
+    pub show: Option<PathBuf>,
     /// The list that the script reads as `project().mailboxes`
     #[arg(long, value_name = "FILE")]
     pub mailboxes: Option<PathBuf>,

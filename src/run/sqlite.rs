@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::journal::{Event, Journal, Owner, Run, Stored, chain};
+use super::past::LEARNT;
 use super::schema::{self, VERSION};
 use crate::base::{self, Failure, Result, crash};
 
@@ -202,13 +203,18 @@ fn stored_where(
     Ok(())
 }
 
-/// Every event of a tenant, in order; bodies of baselines are left out.
+/// Every event of a tenant that something is learnt from, in order; bodies of
+/// baselines are left out.
 fn past_of(connection: &Connection, tenant: &str, each: &mut dyn FnMut(&Event)) -> Result<()> {
     let mut read = || -> rusqlite::Result<()> {
-        let mut select = connection.prepare_cached(
+        let learnt = LEARNT.map(|name| format!("'{name}'")).join(", ");
+        let mut select = connection.prepare_cached(&format!(
             "SELECT kind, time, operation, target, CASE kind WHEN 'baseline' THEN 'null' ELSE body END
-             FROM event WHERE tenant = ?1 ORDER BY number",
-        )?;
+             FROM event
+             WHERE tenant = ?1 AND kind NOT IN ('began', 'resumed', 'step', 'call', 'wait')
+               AND (kind NOT IN ('intent', 'outcome') OR operation IN ({learnt}))
+             ORDER BY number"
+        ))?;
         let mut rows = select.query([tenant])?;
         while let Some(r) = rows.next()? {
             each(&schema::event_at(r, 0)?);

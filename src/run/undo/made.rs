@@ -110,6 +110,23 @@ impl Story {
                         }
                     }
                 }
+                // What a person decided of a write in doubt.
+                EventKind::Resolved => {
+                    let decided = |made: &Made| match event.body["intent"].as_u64() {
+                        Some(number) => made.number == number,
+                        None => made.in_doubt && made.operation == event.operation && made.target == event.target,
+                    };
+                    let Some(place) = story.changes.iter().rposition(decided) else { continue };
+                    open.remove(&key);
+                    match event.body["state"].as_str() {
+                        Some("not_applied") => refused.push(place),
+                        _ => {
+                            if let Some(made) = story.changes.get_mut(place) {
+                                made.in_doubt = false;
+                            }
+                        }
+                    }
+                }
                 _ => {}
             }
         }
@@ -129,11 +146,8 @@ impl Story {
     pub fn choice(&self, word: Option<&str>) -> Result<Choice> {
         let Some(word) = word.map(str::trim) else { return Ok(Choice::Run) };
         let number = word.strip_prefix('#').unwrap_or(word).parse::<u64>().ok();
-        let choices = [
-            number.map(Choice::Number),
-            Some(Choice::Step(word.to_owned())),
-            Some(Choice::Operation(word.to_owned())),
-        ];
+        let choices =
+            [number.map(Choice::Number), Some(Choice::Step(word.to_owned())), Some(Choice::Operation(word.to_owned()))];
         let found = choices.into_iter().flatten().find(|c| self.changes.iter().any(|m| c.means(m)));
         found.ok_or_else(|| {
             let mut names: Vec<&str> = self.changes.iter().map(|m| m.operation.as_str()).collect();
@@ -162,7 +176,11 @@ impl Choice {
         match self {
             Choice::Run => true,
             Choice::Number(number) => made.number == *number,
-            Choice::Step(name) => made.step.iter().any(|s| s == name),
+            // `wave[wave-02]` is a use of `wave`, and `outer/inner` a step in a step.
+            Choice::Step(name) => {
+                let is_use = |step: &String| step == name || step.split('[').next() == Some(name);
+                made.step.iter().any(is_use) || (!made.step.is_empty() && made.step.join("/") == *name)
+            }
             Choice::Operation(word) => {
                 let word = word.to_lowercase();
                 let operation = made.operation.to_lowercase();
@@ -172,9 +190,9 @@ impl Choice {
                 // What belongs to a verb is undone with it: `set_mx::lower_ttl`.
                 let of = |name: &str| operation == name || operation.starts_with(&format!("{name}::"));
                 of(&word)
-                    || [target.as_str(), first].iter().any(|t| {
-                        word.strip_suffix(t).and_then(|rest| rest.strip_suffix(':')).is_some_and(of)
-                    })
+                    || [target.as_str(), first]
+                        .iter()
+                        .any(|t| word.strip_suffix(t).and_then(|rest| rest.strip_suffix(':')).is_some_and(of))
             }
         }
     }
@@ -205,7 +223,13 @@ mod tests {
 
     fn story() -> Story {
         Story::of(&[
-            stored(1, EventKind::Intent, "set_mx", "contoso.test MX", json!({"before": 1, "planned": 2, "step": ["mail"]})),
+            stored(
+                1,
+                EventKind::Intent,
+                "set_mx",
+                "contoso.test MX",
+                json!({"before": 1, "planned": 2, "step": ["mail"]}),
+            ),
             stored(2, EventKind::Outcome, "set_mx", "contoso.test MX", json!({"state": "applied", "after": 3})),
             stored(3, EventKind::Intent, "set_mx::lower_ttl", "contoso.test MX", json!({})),
             stored(4, EventKind::Intent, "convert_to_mail_user", "ann@contoso.test", json!({})),
@@ -220,6 +244,21 @@ mod tests {
         let seen: Vec<(u64, bool)> = story.changes.iter().map(|m| (m.number, m.in_doubt)).collect();
         assert_eq!(seen, [(1, false), (3, true), (6, true)]);
         assert_eq!((&story.changes[0].after, &story.changes[2].after), (&json!(3), &json!(4)));
+    }
+
+    #[test]
+    fn what_a_person_decided_of_a_write_in_doubt_counts() {
+        let decided = |state: &str| {
+            let story = Story::of(&[
+                stored(1, EventKind::Intent, "graph", "POST /groups", json!({"step": ["wave[one]"]})),
+                stored(2, EventKind::Outcome, "graph", "POST /groups", json!({"state": "in_doubt"})),
+                stored(3, EventKind::Resolved, "graph", "POST /groups", json!({"state": state, "intent": 1})),
+            ]);
+            let choice = story.choice(Some("wave"));
+            (story.changes.len(), choice.ok(), story.changes.first().map(|m| m.in_doubt))
+        };
+        assert_eq!(decided("applied"), (1, Some(Choice::Step("wave".into())), Some(false)));
+        assert_eq!(decided("not_applied"), (0, None, None));
     }
 
     #[test]

@@ -72,8 +72,11 @@ impl Raw {
             "graph" => {
                 let path = target.strip_prefix("POST ")?;
                 let id = made.after["id"].as_str()?;
-                // `POST /users/{id}/assignLicense` is an action and makes nothing.
                 let path = path.split('?').next().unwrap_or(path).trim_end_matches('/');
+                // Users and domains are never removed.
+                if ["users", "domains"].iter().any(|kept| path.trim_start_matches('/').eq_ignore_ascii_case(kept)) {
+                    return None;
+                }
                 Some(Raw::Post { path: format!("{path}/{}", percent(id)), target: target.clone() })
             }
             _ => None,
@@ -145,7 +148,9 @@ impl Change for Raw {
                     Some(now) => {
                         let found = inverse::without(&now, &[(before.clone(), after.clone())], &|_| false);
                         let verdict = match found {
-                            Err(found) => self.conflict(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+                            Err(found) => {
+                                self.conflict(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+                            }
                             Ok(home) if difference(&now, &home).is_empty() => Verdict::Same,
                             Ok(home) => Verdict::Differs(image(&home)),
                         };
@@ -190,7 +195,8 @@ impl Change for Raw {
             Raw::Set { noun, identity, before, after, .. } => {
                 let mut params: Params =
                     vec![("Identity".into(), Param::from(identity.as_str())), ("Confirm".into(), Param::Bool(false))];
-                for (name, value) in before.as_object().into_iter().flatten().filter(|(n, v)| after[n.as_str()] != **v) {
+                for (name, value) in before.as_object().into_iter().flatten().filter(|(n, v)| after[n.as_str()] != **v)
+                {
                     params.push((name.clone(), param_of(value)));
                 }
                 services.exchange.invoke(&format!("Set-{noun}"), params).await.map(|_| ())
@@ -204,6 +210,7 @@ impl Change for Raw {
 fn param_of(value: &Value) -> Param {
     match value {
         Value::Bool(yes) => Param::Bool(*yes),
+        Value::Null => Param::Null,
         other => Param::from(text_of(other)),
     }
 }
