@@ -55,7 +55,7 @@ pub(crate) fn plan(context: &Context, args: &args::Plan) -> Result<u8> {
         journal_folder: &here,
         out: &here,
         // Nobody is asked: an approval is listed.
-        approver: Arc::new(Beforehand { approve: Vec::new(), deny: Vec::new(), person: None }),
+        approver: Arc::new(Beforehand::default()),
         narrator: Arc::new(Both(narrators)),
         tap: Some(counted.clone()),
         handle: runtime.handle().clone(),
@@ -87,6 +87,9 @@ pub(crate) fn plan(context: &Context, args: &args::Plan) -> Result<u8> {
         context.ui.print(plan_file::text(&plan)?.trim_end());
     } else {
         context.ui.plan(&plan, &hash);
+        for fence in session.project().fences.iter().flat_map(|f| f.described()) {
+            context.ui.status(&format!("fence: {fence}"));
+        }
         context.ui.status(&format!(
             "written to {}; the way back by hand is in {}",
             args.out.display(),
