@@ -13,7 +13,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext}
 use serde::de::DeserializeOwned;
 
 use crate::base::{self, Failure, Result};
-use crate::host::{failures, options, values};
+use crate::host::{failures, foreseen, options, values};
 use crate::run::guards::Force;
 use crate::run::session::Session;
 
@@ -477,6 +477,8 @@ impl Call<'_> {
     /// (cancelled, `exit`) goes through whatever the caller answers.
     pub fn invoke(&mut self, closure: &FnPtr, args: Vec<Dynamic>) -> Result<Dynamic> {
         match closure.call_raw(self.context, None, args) {
+            // What a plan can't say is kept by its mark, as any argument.
+            Ok(value) if self.session.planning().is_some() => Ok(foreseen::marked(value)),
             Ok(value) => Ok(value),
             Err(error) => {
                 let failure = failures::of_error(&error, self.context.call_source().unwrap_or_default());

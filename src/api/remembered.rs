@@ -18,6 +18,7 @@ use crate::base::{self, Failure, Result, Timestamp};
 use crate::run::batches::{self, Batch};
 use crate::run::narrate::What;
 use crate::run::session::Session;
+use crate::run::shadow::unknown;
 use crate::run::told::{Begun, Entered, Key};
 use crate::wire::profile::Behind;
 
@@ -233,6 +234,9 @@ fn chance(session: &Session, key: &Key) -> [u8; 16] {
 
 fn uuid(call: &mut Call) -> Result<Dynamic> {
     let session = call.session();
+    if by_chance(session) {
+        return Ok(unknown::text(unknown::Of::Chance, &session.place().unwrap_or_default()).into());
+    }
     let value = session.once("uuid", &json!([]), |key| {
         let number = u128::from_be_bytes(chance(session, key));
         // Version 4 and variant 1 (RFC 9562).
@@ -244,6 +248,11 @@ fn uuid(call: &mut Call) -> Result<Dynamic> {
     Ok(value.as_str().unwrap_or_default().to_owned().into())
 }
 
+/// Whether a plan can't say what chance will choose; a lab's is the same each time.
+fn by_chance(session: &Session) -> bool {
+    session.planning().is_some() && session.profile().kind != Behind::Lab
+}
+
 fn random(call: &mut Call) -> Result<Dynamic> {
     let (min, max) = (call.int(0)?, call.int(1)?);
     if min > max {
@@ -251,6 +260,10 @@ fn random(call: &mut Call) -> Result<Dynamic> {
             .hint("name the smaller number first"));
     }
     let session = call.session();
+    if by_chance(session) {
+        return Err(Failure::new(base::Kind::Unforeseen, "a plan can't say what chance will choose")
+            .hint("take the number from the list or from the settings, so that plan and run have the same"));
+    }
     let value = session.once("random", &json!([min, max]), |key| {
         // 128 bits over at most 2^64 values: no answer is noticeably likelier.
         let count = (i128::from(max) - i128::from(min) + 1).unsigned_abs();
@@ -292,6 +305,7 @@ fn ask(call: &mut Call) -> Result<Dynamic> {
         return Err(Failure::new(base::Kind::Approval, format!("nobody can be asked: {text}"))
             .hint("run at a terminal; in a lab, say in the script what is `rehearsed`"));
     };
+    session.assume(format!("the answer to \"{text}\" will be \"{answer}\""));
     session.tell(&key, json!({"text": answer, "by": by}), true)?;
     Ok(answer.into())
 }

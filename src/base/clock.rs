@@ -368,6 +368,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_done_at_a_time_on_a_foreseen_clock_is_counted_by_the_one_beneath() {
+        let (clock, owner) = driven();
+        let plan = clock.foresee();
+        // Two services that are asked at a time, and both back off.
+        let nap = |seconds: i64| {
+            let clock = clock.clone();
+            async move { clock.sleep(SignedDuration::from_secs(seconds)).await }
+        };
+        let both = tokio::time::timeout(std::time::Duration::from_secs(20), plan.both(nap(20), nap(5)));
+        both.await.expect("nobody is forgotten").expect("the recorder never fails");
+        assert_eq!(*lock(&owner.0), vec![5, 20]);
+        assert_eq!(plan.now(), at(0), "what is foreseen has a time of its own");
+        let late = plan.sleep(SignedDuration::from_hours(401 * 24)).await.expect_err("nothing is foreseen so far");
+        assert_eq!((late.kind, plan.now()), (Kind::Timeout, at(0)));
+    }
+
+    #[tokio::test]
     async fn time_moves_to_the_earliest_wake_only_when_all_wait() {
         let (clock, owner) = driven();
         let spans = vec![30, 10, 20];

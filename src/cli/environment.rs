@@ -11,7 +11,7 @@ use crate::migration::project::{Project, template};
 use crate::run::approvals::Approver;
 use crate::run::journal::{Journal, Owner};
 use crate::run::narrate::{Narrator, Note};
-use crate::run::plan::{Of, Recorder};
+use crate::run::plan::Of;
 use crate::run::plan_file;
 use crate::run::sqlite::{Looking, SqliteJournal};
 use crate::run::{Mode, Parts, Session};
@@ -143,7 +143,7 @@ pub(crate) async fn look(opening: Opening<'_>) -> Result<Opened> {
 /// Opens a session that plans: it reads the journal's past and keeps nothing, and
 /// waits for nobody.
 pub(crate) async fn plan(opening: Opening<'_>) -> Result<Opened> {
-    let opening = Opening { mode: Mode::Plan(Recorder::default()), ..opening };
+    let opening = Opening { mode: Mode::Plan(Box::default()), ..opening };
     opened(opening, |folder, owner| Ok(Arc::new(Looking::open(folder, owner)?))).await
 }
 

@@ -61,7 +61,7 @@ pub enum Mode {
     Open,
     /// It is written down, and nothing is made. The session's clock is one that
     /// doesn't wait ([`Clock::foreseen`]), and its journal one that keeps nothing.
-    Plan(Recorder),
+    Plan(Box<Recorder>),
     /// It is made if the plan lists it.
     Contract(Box<Plan>),
 }
@@ -212,7 +212,7 @@ impl Session {
     /// Where what would be written is written down, if this run only plans.
     pub fn planning(&self) -> Option<&Recorder> {
         match &self.mode {
-            Mode::Plan(recorder) => Some(recorder),
+            Mode::Plan(recorder) => Some(recorder.as_ref()),
             Mode::Open | Mode::Contract(_) => None,
         }
     }

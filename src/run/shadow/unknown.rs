@@ -32,6 +32,8 @@ pub enum Of {
     User,
     /// The usage location of a user who is still to come.
     Location,
+    /// What a script gets by chance.
+    Chance,
     /// What a call without a declared result answers.
     Answer,
 }
@@ -42,6 +44,7 @@ const TEXTS: &[(Of, &str, &str)] = &[
     (Of::MailHost, "mx", "the host that takes the domain's mail in the cloud"),
     (Of::User, "user", "the id that the tenant gives to the user"),
     (Of::Location, "location", "the usage location that comes with the user, or else the project's"),
+    (Of::Chance, "chance", "what chance will choose in the run"),
     (Of::Answer, "answer", "what the service answers to the call"),
 ];
 
