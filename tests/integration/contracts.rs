@@ -138,14 +138,19 @@ const DRIFTS: &[Drift] = &[
         never: "endpoint",
     },
     Drift {
-        what: "somebody of the list got another address",
+        what: "an address of somebody was taken away",
         edit: |lab, plan| {
-            let person = &changes(plan, "convert_to_mail_user")[0]["before"]["dn"];
-            let edit = "#{ add: \"proxyAddresses\", values: [\"smtp:colleague.edit@contoso.test\"] }";
-            colleague(lab, &format!("ldap::modify({person}, [{edit}]);"));
+            let people = changes(plan, "convert_to_mail_user");
+            let second = |p: &Value| -> Option<(Value, Value)> {
+                let all = p["before"]["proxyAddresses"].as_array()?;
+                let one = all.iter().find(|a| a.as_str().is_some_and(|a| a.starts_with("smtp:")))?;
+                Some((p["before"]["dn"].clone(), one.clone()))
+            };
+            let (dn, address) = people.iter().find_map(second).expect("somebody has a second address");
+            colleague(lab, &format!("ldap::modify({dn}, [#{{ remove: \"proxyAddresses\", values: [{address}] }}]);"));
             true
         },
-        says: &["planned for `convert_to_mail_user`", "proxyAddresses", "smtp:colleague.edit@contoso.test"],
+        says: &["planned for `convert_to_mail_user`", "proxyAddresses: planned and not found: smtp:"],
         never: "convert",
     },
     Drift {
