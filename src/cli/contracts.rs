@@ -32,7 +32,7 @@ fn needed(args: &Run, profile: &Profile) -> Failure {
     let list = args.mailboxes.as_ref().map(|l| format!(" --mailboxes {}", l.display())).unwrap_or_default();
     Failure::new(Kind::Usage, format!("{} is a real tenant, and a run against one needs a plan", profile.name)).hint(
         format!(
-            "make one, read it, and run it:\n  stagepost plan {script} --profile {file}{list} --out plan.json\n  stagepost run {script} --profile {file}{list} --plan plan.json"
+            "make one with `stagepost plan {script} --profile {file}{list} --out plan.json`, read it, and give it to the run: `stagepost run {script} --profile {file}{list} --plan plan.json`"
         ),
     )
 }
