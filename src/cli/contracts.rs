@@ -17,12 +17,7 @@ use crate::wire::profile::{Behind, Profile};
 /// # Errors
 /// `usage`: against a real tenant none was given, it can't be read, or it was made
 /// from something else.
-pub(crate) fn agreed(
-    args: &Run,
-    profile: &Profile,
-    here: &Path,
-    made_from: &[Pin],
-) -> Result<Option<Filed>> {
+pub(crate) fn agreed(args: &Run, profile: &Profile, here: &Path, made_from: &[Pin]) -> Result<Option<Filed>> {
     let Some(path) = &args.plan else {
         return if profile.kind == Behind::Lab { Ok(None) } else { Err(needed(args, profile)) };
     };
@@ -37,7 +32,7 @@ fn needed(args: &Run, profile: &Profile) -> Failure {
     let list = args.mailboxes.as_ref().map(|l| format!(" --mailboxes {}", l.display())).unwrap_or_default();
     Failure::new(Kind::Usage, format!("{} is a real tenant, and a run against one needs a plan", profile.name)).hint(
         format!(
-            "make one, read it, and run it:\n  stagepost plan {script} --profile {file}{list} --out plan.json\n  stagepost run {script} --profile {file}{list} --plan plan.json"
+            "make one with `stagepost plan {script} --profile {file}{list} --out plan.json`, read it, and give it to the run: `stagepost run {script} --profile {file}{list} --plan plan.json`"
         ),
     )
 }

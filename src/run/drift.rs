@@ -189,10 +189,12 @@ pub struct Due<'a> {
 pub fn differences(operation: &str, planned: Images<'_>, due: Due<'_>, states: &[&Value]) -> Vec<Difference> {
     match judged(operation) {
         Judged::Listed => Vec::new(),
-        Judged::Addresses => new_addresses(planned, due),
+        Judged::Addresses => new_addresses(planned, due, states),
         Judged::Licence => licence(planned, due),
         Judged::Only(names) => compare(planned, due, states, Some(names)),
-        Judged::Written | Judged::RecordSet => compare(planned, due, states, None),
+        Judged::Written => compare(planned, due, states, None),
+        // Swapped whole, so all of it is guard.
+        Judged::RecordSet => compare(planned, due, states, Some(&["values", "ttl", "addresses beside it"])),
     }
 }
 
@@ -215,7 +217,14 @@ fn compare(planned: Images<'_>, due: Due<'_>, states: &[&Value], only: Option<&[
     for name in names {
         let stages: Vec<Option<&Value>> = [&before, &after].into_iter().chain(&others).map(|s| s.get(&name)).collect();
         let reached = |stage: Option<&Value>| is_through || !stage.is_some_and(holds_unknown);
-        let one_of = |value: Option<&Value>| stages.iter().any(|stage| reached(*stage) && fits(*stage, value));
+        let beside = match only {
+            None => added_beside(before.get(&name), after.get(&name), found.get(&name)),
+            Some(_) => Vec::new(),
+        };
+        let one_of = |value: Option<&Value>| {
+            let own = without(value, &beside);
+            stages.iter().any(|stage| reached(*stage) && fits(*stage, own.as_ref()))
+        };
         let mut differs = |found: Option<&Value>, expected: &[Option<&Value>], in_writing| {
             let mut planned: Vec<Value> = expected.iter().map(|v| v.cloned().unwrap_or_default()).collect();
             planned.dedup();
@@ -224,7 +233,8 @@ fn compare(planned: Images<'_>, due: Due<'_>, states: &[&Value], only: Option<&[
         if !one_of(found.get(&name)) {
             differs(found.get(&name), stages.get(..2).unwrap_or_default(), false);
         } else if writes.contains(&name) {
-            let good = fits(after.get(&name), wanted.get(&name))
+            let own = without(wanted.get(&name), &beside);
+            let good = fits(after.get(&name), own.as_ref())
                 || others.iter().any(|stage| fits(stage.get(&name), wanted.get(&name)))
                 || (!others.is_empty() && fits(before.get(&name), wanted.get(&name)));
             if !good {
@@ -235,13 +245,41 @@ fn compare(planned: Images<'_>, due: Due<'_>, states: &[&Value], only: Option<&[
     differences
 }
 
-/// Addresses that a batch would have and the plan doesn't know.
-fn new_addresses(planned: Images<'_>, due: Due<'_>) -> Vec<Difference> {
+/// Values that others have added to a list since, where the change itself only adds to
+/// it: they are neither taken away nor named by its guard, and stay.
+fn added_beside(before: Option<&Value>, after: Option<&Value>, found: Option<&Value>) -> Vec<Value> {
+    let (Some(Value::Array(before)), Some(Value::Array(after)), Some(Value::Array(found))) = (before, after, found)
+    else {
+        return Vec::new();
+    };
+    // A primary address beside the planned one is another matter.
+    let is_primary = |value: &Value| value.as_str().is_some_and(|t| t.starts_with("SMTP:"));
+    let (gone, _) = apart(before, after);
+    let (missing, extra) = apart(before, found);
+    if before.is_empty() || !gone.is_empty() || !missing.is_empty() || extra.iter().any(|v| is_primary(v)) {
+        return Vec::new();
+    }
+    extra.into_iter().filter(|v| !after.contains(v)).cloned().collect()
+}
+
+/// A list without some of its values.
+fn without(value: Option<&Value>, some: &[Value]) -> Option<Value> {
+    match value {
+        Some(Value::Array(all)) if !some.is_empty() => {
+            Some(all.iter().filter(|v| !some.contains(v)).cloned().collect())
+        }
+        other => other.cloned(),
+    }
+}
+
+/// Addresses that a batch would have and no batch of the plan knows. Where a row was
+/// set aside since, the waves are cut anew, and somebody may be in another one.
+fn new_addresses(planned: Images<'_>, due: Due<'_>, states: &[&Value]) -> Vec<Difference> {
     let keys = |image: &Value| -> BTreeSet<String> {
         let list = image["addresses"].as_array().into_iter().flatten();
         list.filter_map(|a| a.as_str().map(str::to_lowercase)).collect()
     };
-    let known = keys(planned.after);
+    let known: BTreeSet<String> = states.iter().chain([&planned.after]).flat_map(|image| keys(image)).collect();
     let strangers: Vec<Value> = keys(due.writes).difference(&known).map(|a| Value::from(a.as_str())).collect();
     if strangers.is_empty() {
         return Vec::new();
