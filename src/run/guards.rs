@@ -120,7 +120,10 @@ pub(super) async fn before_mx(session: &Session, domains: &[&str], force: &Force
 /// What a plan says of a guard that will not object any more.
 fn on_condition(session: &Session, objections: &[Objection]) {
     for objection in objections {
-        session.on_condition(format!("the guard `{}` holds `{}` back now: {}", objection.guard.name, objection.guard.primitive, objection.text));
+        session.on_condition(format!(
+            "the guard `{}` holds `{}` back now: {}",
+            objection.guard.name, objection.guard.primitive, objection.text
+        ));
     }
 }
 

@@ -139,6 +139,18 @@ fn a_converted_and_switched_company_opens_and_receives_at_home_again() {
 }
 
 #[test]
+fn whoever_was_taken_home_is_moved_anew_by_the_same_script() {
+    let (lab, id) = after(&["--make", "12"], "to-the-switch");
+    assert_eq!(code(&approved(&lab, &[&id])), 0);
+    assert_eq!(count(&lab.get("/proof"), "whole"), 12);
+    let output = run(lab.folder(), &["run", "staged", "--profile", "lab/profile.toml", "--yes"]);
+    assert_eq!(code(&output), 0, "{}", told(&output));
+    let proof = lab.get("/proof");
+    assert_eq!((count(&proof, "moved"), &proof["broken"]), (12, &json!([])), "{proof:#}");
+    assert_eq!(proof["probes"]["lost"], 0);
+}
+
+#[test]
 fn one_person_comes_home_while_the_others_stay_moved() {
     let (lab, id) = after(&["--make", "30"], "to-the-switch");
     days(&lab, 3);
