@@ -73,11 +73,22 @@ pub struct Past {
     pub in_doubt: BTreeSet<(String, String)>,
     /// Objects whose baseline stands in the journal.
     pub baselines: BTreeSet<String>,
+    /// The latest time of any event.
+    pub newest: Option<Timestamp>,
+    /// Names of the tenant that were typed before a first write, in lower case.
+    pub named: BTreeSet<String>,
 }
 
 impl Past {
     /// Takes an event in, in the order in which it was written.
     pub fn learn(&mut self, event: &Event) {
+        // What came from beside a run has the time of another clock.
+        if !matches!(event.kind, Kind::Approval | Kind::Cancelled | Kind::Resolved) {
+            self.newest = self.newest.max(Some(event.time));
+        }
+        if event.kind == Kind::Named {
+            self.named.insert(event.target.to_lowercase());
+        }
         let applied = event.body["state"] == "applied";
         let write = || (event.operation.clone(), event.target.clone());
         match event.kind {

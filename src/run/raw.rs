@@ -21,6 +21,7 @@ use super::shadow::unknown;
 use super::told::{Key, without_secrets};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::difference;
+use crate::migration::fences::{Place, Touch};
 use crate::services::exchange::{Exchange, Reply};
 use crate::wire::attributes::{Mod, dn_key};
 use crate::wire::invoke::{Param, Params, get, text_of};
@@ -286,6 +287,13 @@ impl Change for Modify<'_> {
     }
     fn targets(&self) -> Vec<String> {
         vec![dn_key(self.dn)]
+    }
+    async fn touches(&self, _: &Session, _: &Observed) -> Result<Vec<Touch>> {
+        let attributes = self.mods.iter().map(|m| match m {
+            Mod::Add(name, _) | Mod::Delete(name, _) | Mod::Replace(name, _) => name.clone(),
+        });
+        let place = Place::Directory { dn: self.dn.to_owned(), attributes: attributes.collect() };
+        Ok(vec![Touch { object: dn_key(self.dn), place }])
     }
     async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
         let entry = session.sees().read(self.dn).await?.ok_or_else(|| {

@@ -4,11 +4,14 @@
 //! program's own account; none sleeps or depends on speed.
 
 mod against;
+mod approvals;
 mod borders;
 mod companies;
+mod contracts;
 mod examples;
 mod golden;
 mod guards;
+mod locks;
 mod messes;
 mod pages;
 mod plans;
