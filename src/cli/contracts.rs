@@ -17,7 +17,12 @@ use crate::wire::profile::{Behind, Profile};
 /// # Errors
 /// `usage`: against a real tenant none was given, it can't be read, or it was made
 /// from something else.
-pub(crate) fn agreed(args: &Run, profile: &Profile, here: &Path, made_from: &[Pin]) -> Result<Option<Filed>> {
+pub(crate) fn agreed(
+    args: &Run,
+    profile: &Profile,
+    here: &Path,
+    made_from: &[Pin],
+) -> Result<Option<Filed>> {
     let Some(path) = &args.plan else {
         return if profile.kind == Behind::Lab { Ok(None) } else { Err(needed(args, profile)) };
     };

@@ -30,7 +30,9 @@ fn written(folder: &Path) -> BTreeMap<(String, String), (Value, Value)> {
         .prepare("SELECT kind, operation, target, body FROM event WHERE kind IN ('intent', 'outcome') ORDER BY number")
         .expect("the table of events");
     let rows = all
-        .query_map([], |row| Ok((row.get::<_, String>(0)?, (row.get(1)?, row.get(2)?), row.get::<_, String>(3)?)))
+        .query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, (row.get(1)?, row.get(2)?), row.get::<_, String>(3)?))
+        })
         .expect("readable");
     let mut before: BTreeMap<(String, String), Value> = BTreeMap::new();
     let mut written = BTreeMap::new();
@@ -75,8 +77,7 @@ fn differences(planned: &Value, real: &Value, at: &str, found: &mut BTreeSet<Str
         }
         (Value::Array(a), Value::Array(b)) => {
             let known: Vec<&Value> = a.iter().filter(|v| !is_unknown(v)).collect();
-            let same =
-                a.len() == b.len() && if known.len() == a.len() { a == b } else { known.iter().all(|v| b.contains(v)) };
+            let same = a.len() == b.len() && if known.len() == a.len() { a == b } else { known.iter().all(|v| b.contains(v)) };
             if !same {
                 found.insert(at.to_owned());
             }
@@ -142,9 +143,7 @@ fn a_plan_says_what_it_rests_on_with_its_lines() {
     let plan = planned(&lab, "staged");
     let lines = |list: &str| -> Vec<String> {
         let all = plan[list].as_array().unwrap_or_else(|| panic!("no {list}"));
-        all.iter()
-            .map(|a| format!("{} {}", a["at"].as_str().unwrap_or_default(), a["text"].as_str().unwrap_or_default()))
-            .collect()
+        all.iter().map(|a| format!("{} {}", a["at"].as_str().unwrap_or_default(), a["text"].as_str().unwrap_or_default())).collect()
     };
     let has = |list: &str, at: &str, words: &str| {
         let all = lines(list);
@@ -156,8 +155,7 @@ fn a_plan_says_what_it_rests_on_with_its_lines() {
     has("approvals", "scripts/staged.rhai:", "Switch the mail of all domains?");
     has("conditions", "scripts/staged.rhai:", "autodiscover-before-moved");
     let of = |operation: &str| {
-        let found =
-            plan["changes"].as_array().and_then(|all| all.iter().find(|c| c["operation"] == operation).cloned());
+        let found = plan["changes"].as_array().and_then(|all| all.iter().find(|c| c["operation"] == operation).cloned());
         found.unwrap_or_else(|| panic!("no {operation}"))
     };
     assert_eq!(of("remove")["way_back"]["kind"], "final");
