@@ -371,11 +371,11 @@ pub struct Cancel {
 #[command(after_help = "\
 Examples:
   stagepost undo last --profile contoso.toml --plan
-                                                what would be taken back, what stays, what stands in the way
+                                                what would be taken back, and what stays
   stagepost undo 20261120 --profile contoso.toml
                                                 the run whose id begins so
   stagepost undo last set_mx --profile contoso.toml
-                                                one operation; also a step's name or the number of a change
+                                                one operation; also a step, or a change by number
   stagepost undo last convert_to_mail_user:ann@contoso.com --profile contoso.toml
   stagepost undo last --profile contoso.toml --approve '12 messages'
 

@@ -79,15 +79,24 @@ fn repeated(world: &World) -> BTreeMap<String, Vec<String>> {
 fn allowed(world: &World, service: &str, object: &str, kind: &str) -> u64 {
     let times =
         |kind: &str| world.writes.get(&(service.to_owned(), object.to_owned(), kind.to_owned())).copied().unwrap_or(0);
+    let home = world.writes.get(&("ldap".to_owned(), object.to_owned(), "restore".to_owned())).copied().unwrap_or(0);
     match (service, kind) {
         // A failed row that is started again is forwarded again.
         ("ldap", "release") => world.history.get(&object.to_lowercase()).map_or(1, |h| h.targets.max(1)),
         ("graph", "licence+") => 1 + times("licence-"),
         ("graph", "licence-") => times("licence+").max(1),
-        // Switched on for the move and off again for a row that is given back.
-        ("graph", "plans") => 2,
+        // What was undone may be done again: a conversion whose mailbox came home, a
+        // batch and an endpoint that were removed.
+        ("ldap", "convert") => 1 + times("restore"),
+        ("ldap", "restore") => times("convert").max(1),
+        ("exchange", "batch-created") => 1 + times("batch-removed"),
+        ("exchange", "batch-removed") => times("batch-created").max(1),
+        ("exchange", "endpoint-created") => 1 + times("endpoint-removed"),
+        ("exchange", "endpoint-removed") => times("endpoint-created").max(1),
+        // Switched on for the move and off again for who is given back or taken home.
+        ("graph", "plans") => 2 + 2 * home,
         // Another kind for the move, and the first one again for who comes home.
-        ("exchange", "mailbox-type" | "mailbox-forwarding") => 2,
+        ("exchange", "mailbox-type" | "mailbox-forwarding") => 2 + 2 * home,
         // A set that was brought back to what it was at the beginning may be changed
         // once more.
         ("zone", _) => 1 + 2 * world.post.brought_back.get(&(object.to_owned(), kind.to_owned())).copied().unwrap_or(0),

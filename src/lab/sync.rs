@@ -390,6 +390,7 @@ pub fn directory_changed(world: &mut World, dn_key: &str, before: &Entry) {
     world.dirty.insert(dn_key.to_owned());
     let kind = match (before.has("homeMDB"), after_image.has("homeMDB")) {
         (true, false) => "convert",
+        (false, true) => "restore",
         (true, true) if before.has("targetAddress") && !after_image.has("targetAddress") => "release",
         _ => "other",
     };

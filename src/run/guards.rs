@@ -263,8 +263,9 @@ pub(super) async fn before_start(session: &Session, batch: &str, own: &Mailboxes
         let begun = others.filter(|(name, _)| memory.past.started.contains_key(*name));
         let rows = begun.flat_map(|(_, (_, rows))| rows.iter());
         // Whom this run has seen with a licence keeps it: nothing here takes one
-        // away but a release.
-        let open = rows.filter(|a| !memory.past.released.contains_key(*a) && !memory.licensed.contains(*a));
+        // away but a release or an undo, which is a run of its own.
+        let rows = rows.filter(|a| !memory.past.released.contains_key(*a) && !memory.past.home.contains(*a));
+        let open = rows.filter(|a| !memory.licensed.contains(*a));
         let earlier = open.cloned();
         (earlier.collect(), memory.past.synced.clone())
     };

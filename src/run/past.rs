@@ -15,7 +15,7 @@ use crate::wire::attributes::address_key;
 
 /// Operations from whose intents and outcomes something is learnt. Of a company of
 /// 100,000 the others fill the journal, and needn't be read.
-pub const LEARNT: [&str; 11] = [
+pub const LEARNT: [&str; 12] = [
     "batch",
     "start",
     "remove",
@@ -25,6 +25,7 @@ pub const LEARNT: [&str; 11] = [
     "release::carry_home",
     "set_mx",
     "set_mx::lower_ttl",
+    "undo::mailbox",
     "exchange::invoke",
     "graph",
 ];
@@ -54,6 +55,8 @@ pub struct Past {
     /// When a watch saw the copy of a batch come to its end, by the batch's name
     /// in lower case. One that found it at its end can't say.
     pub copied: BTreeMap<String, Timestamp>,
+    /// People whom an undo took home, and whom no later batch took up.
+    pub home: BTreeSet<String>,
     /// Where the service forwards people because of a start of ours, as it was seen:
     /// address → TargetAddress.
     pub forwarded: BTreeMap<String, String>,
@@ -117,6 +120,14 @@ impl Past {
                     self.synced.remove(key);
                     self.left.remove(key);
                     self.forwarded.remove(key);
+                    self.home.remove(key);
+                }
+                // A batch that is gone has no say any more about whom another takes up:
+                // what came since its start was copied with the rest.
+                for (name, (_, listed)) in &mut self.batches {
+                    if self.removed.contains(name) {
+                        listed.retain(|key| !rows.contains(key));
+                    }
                 }
                 let name = event.target.to_lowercase();
                 self.removed.remove(&name);
@@ -136,6 +147,11 @@ impl Past {
                     self.restarts.entry(event.target.to_lowercase()).or_default().1 = true;
                 }
                 self.started.entry(event.target.to_lowercase()).or_insert(event.time);
+            }
+            (Kind::Intent, "undo::mailbox") => {
+                let key = address_key(&event.target);
+                self.synced.remove(&key);
+                self.home.insert(key);
             }
             (Kind::Consequence, "start") => {
                 if let Some(target) = event.body["targetAddress"].as_str() {

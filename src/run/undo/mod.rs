@@ -16,6 +16,7 @@ mod names;
 mod people;
 mod raw;
 mod service;
+mod whom;
 
 use std::sync::Arc;
 
@@ -32,10 +33,11 @@ use crate::run::domains::one;
 use crate::run::gate::{self, Outcome};
 use crate::run::journal::Run;
 use crate::run::narrate::What;
-use crate::run::recipients::until;
+use crate::run::recipients::{self, until};
 use crate::run::removal::{RemoveBatch, StopBatch};
 use crate::run::report::plural;
 use crate::run::session::Session;
+use crate::wire::attributes::address_key;
 
 /// What becomes of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -101,7 +103,8 @@ struct Work {
     people: Vec<Person>,
     kinds: Kinds,
     kinds_alone: Kinds,
-    batches: Vec<String>,
+    /// Names, and who was in each.
+    batches: Vec<(String, Vec<String>)>,
     endpoints: Vec<Endpoint>,
     raw_older: Vec<Raw>,
 }
@@ -203,8 +206,8 @@ pub async fn carry_out(session: &Arc<Session>, undertaking: Undertaking) -> Resu
     if !kinds_alone.rows.is_empty() {
         ended.take(session, gate::pass(session, &kinds_alone, None).await?)?;
     }
-    for name in &batches {
-        ended.take(session, remove(session, name).await?)?;
+    for (name, rows) in &batches {
+        ended.take(session, remove(session, name, rows).await?)?;
     }
     for endpoint in &endpoints {
         ended.take(session, gate::pass(session, endpoint, None).await?)?;
@@ -236,8 +239,20 @@ impl Ended {
 }
 
 /// Removes a batch on whom nobody hangs, and waits until it is gone.
-async fn remove(session: &Arc<Session>, name: &str) -> Result<Vec<Outcome>> {
+async fn remove(session: &Arc<Session>, name: &str, rows: &[String]) -> Result<Vec<Outcome>> {
     let step = session.step("undo::batch", name);
+    // Somebody may have been left as they are a moment ago.
+    let entries = recipients::some(session, rows, &["proxyAddresses", "targetAddress"]).await?;
+    if let Some(first) = rows.iter().find(|a| entries.get(&address_key(a)).is_some_and(|e| e.has("targetAddress"))) {
+        step.end("stays");
+        let stays = Failure::new(Kind::Conflict, format!("the batch {name} stays: {first} is moved or on the way"))
+            .during("exchange", "Remove-MigrationBatch")
+            .on(name)
+            .hint("undo again once nothing stands in the way of them");
+        let nothing = serde_json::Value::Null;
+        let (target, before, after) = (name.to_owned(), nothing.clone(), nothing);
+        return Ok(vec![Outcome { target, changed: false, before, after, result: Err(stays) }]);
+    }
     let outcomes = gate::pass(session, &RemoveBatch(name), None).await?;
     if outcomes.iter().all(|o| o.result.is_ok()) {
         let (pause, patience) = (jiff::SignedDuration::from_mins(5), jiff::SignedDuration::from_hours(6));
