@@ -141,6 +141,14 @@ fn a_question_ends_the_run_when_its_time_is_up_or_nobody_can_be_asked() {
     assert_eq!(code(&alone), 5, "{}", told(&alone));
     let [question] = lines(&approve(lab.folder(), "bob", &["--json"])).try_into().expect("one question");
     assert_eq!(question["state"], "approval");
+    let answered = approve(lab.folder(), "bob", &[question["id"].as_str().expect("an id")]);
+    assert_eq!(code(&answered), 0, "{}", told(&answered));
+    assert!(!endpoints_made(&lab), "nobody is at work on it");
+    let resumed = run(lab.folder(), &["resume", "--profile", "lab/profile.toml", "--json"]);
+    assert_eq!(code(&resumed), 0, "{}", told(&resumed));
+    let by = lines(&resumed).into_iter().find(|n| n["event"] == "answered").expect("it says who answered");
+    assert!(by["by"].as_str().is_some_and(|by| by.starts_with("bob") && by.contains(" on 20")), "{by}");
+    assert!(endpoints_made(&lab));
 }
 
 #[test]

@@ -210,7 +210,9 @@ fn passes_in_loops(code: &str) -> Vec<String> {
         for c in line.chars() {
             match c {
                 '{' => blocks.push(line.trim_start()),
-                '}' => drop(blocks.pop()),
+                '}' => {
+                    blocks.pop();
+                }
                 _ => {}
             }
         }
