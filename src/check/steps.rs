@@ -16,21 +16,46 @@ pub(super) type Fault = (Position, Severity, Failure);
 
 /// Methods that change the value they are called on.
 const CHANGING: [&str; 24] = [
-    "push", "pop", "shift", "insert", "append", "remove", "clear", "truncate", "chop", "retain", "drain", "splice",
-    "reverse", "sort", "sort_by", "order", "order_desc", "order_by", "dedup", "pad", "mixin", "fill_with", "set", "replace",
+    "push",
+    "pop",
+    "shift",
+    "insert",
+    "append",
+    "remove",
+    "clear",
+    "truncate",
+    "chop",
+    "retain",
+    "drain",
+    "splice",
+    "reverse",
+    "sort",
+    "sort_by",
+    "order",
+    "order_desc",
+    "order_by",
+    "dedup",
+    "pad",
+    "mixin",
+    "fill_with",
+    "set",
+    "replace",
 ];
 
 /// Every fault of the steps of a source.
 pub(super) fn faults(ast: &AST) -> Vec<Fault> {
-    let names: BTreeSet<String> = ast.iter_functions().map(|f| f.name.to_owned()).collect();
+    let mut copies: BTreeMap<String, usize> = BTreeMap::new();
+    for function in ast.iter_functions() {
+        *copies.entry(function.name.to_owned()).or_default() += 1;
+    }
     let alone = |name: &String| ast.clone_functions_only_filtered(|_, _, _, found, _| found == name);
-    let functions: Functions = names.iter().map(|name| (name.clone(), alone(name))).collect();
+    let functions: Functions = copies.keys().map(|name| (name.clone(), alone(name))).collect();
     let mut faults = Vec::new();
     let mut top = ast.clone();
     top.clear_functions();
-    body(&top, &functions, &mut faults);
-    for function in functions.values() {
-        body(function, &functions, &mut faults);
+    body(&top, 1, &functions, &mut faults);
+    for (name, function) in &functions {
+        body(function, copies.get(name).copied().unwrap_or(1), &functions, &mut faults);
     }
     faults
 }
@@ -74,34 +99,36 @@ fn place(node: &ASTNode) -> Place {
 
 /// One body: the top of a script, a function or a closure. Closures within it are
 /// bodies of their own.
-fn body(body: &AST, functions: &Functions, faults: &mut Vec<Fault>) {
+fn body(body: &AST, copies: usize, functions: &Functions, faults: &mut Vec<Fault>) {
     let mut uses: Vec<Use> = Vec::new();
     body.walk(&mut |path| {
-            let call = match path.last() {
-                Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => Some((call, *position)),
-                Some(ASTNode::Expr(Expr::FnCall(call, position))) => Some((call, *position)),
-                _ => None,
-            };
-            let Some((call, position)) = call.filter(|(call, _)| is_step(call)) else { return true };
-            if let Some(work) = call.args.last() {
-                captured_changes(work, functions, faults);
-            }
-            let text = |at: usize| match call.args.get(at) {
-                Some(Expr::StringConstant(text, _)) => Some(text.to_string()),
-                _ => None,
-            };
-            let name = match (text(0), call.args.len()) {
-                (Some(name), 2) => (name, None),
-                (Some(name), _) => match text(1) {
-                    Some(item) => (name, Some(item)),
-                    None => return true,
-                },
-                (None, _) => return true,
-            };
-            let way = path.iter().map(place).collect();
-            uses.push(Use { name, way, position });
-            true
-        });
+        let call = match path.last() {
+            Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => Some((call, *position)),
+            Some(ASTNode::Expr(Expr::FnCall(call, position))) => Some((call, *position)),
+            _ => None,
+        };
+        let Some((call, position)) = call.filter(|(call, _)| is_step(call)) else { return true };
+        if let Some(work) = call.args.last() {
+            captured_changes(work, functions, faults);
+        }
+        let text = |at: usize| match call.args.get(at) {
+            Some(Expr::StringConstant(text, _)) => Some(text.to_string()),
+            _ => None,
+        };
+        let name = match (text(0), call.args.len()) {
+            (Some(name), 2) => (name, None),
+            (Some(name), _) => match text(1) {
+                Some(item) => (name, Some(item)),
+                None => return true,
+            },
+            (None, _) => return true,
+        };
+        let way = path.iter().map(place).collect();
+        uses.push(Use { name, way, position });
+        true
+    });
+    // Closures of the same text have one name, and stand there several times.
+    uses.truncate(uses.len() / copies.max(1));
     for (n, one) in uses.iter().enumerate() {
         let shown = match &one.name {
             (name, None) => format!("\"{name}\""),
@@ -201,8 +228,10 @@ fn changes(
         };
         if let Some((variable, position)) = changed.filter(|(variable, _)| around.contains(variable)) {
             let failure = Failure::new(Kind::Usage, format!("a step changes the variable `{variable}` from around it"))
-                .hint("a resumed run doesn't do the step again, and would go on without the change; answer the value \
-                       instead: let x = step(…)");
+                .hint(
+                    "a resumed run doesn't do the step again, and would go on without the change; answer the value \
+                       instead: let x = step(…)",
+                );
             faults.push((position, Severity::Error, failure));
         }
     });
@@ -278,7 +307,11 @@ mod tests {
             ("let n = 1;\nstep(\"a\", || {\n  [1].for_each(|| {\n    n += 1;\n  });\n});", 4),
         ] {
             let told = found(text);
-            assert_eq!((told.len(), told.first().map(|t| (t.0, t.1))), (1, Some((Severity::Error, line))), "{text}: {told:?}");
+            assert_eq!(
+                (told.len(), told.first().map(|t| (t.0, t.1))),
+                (1, Some((Severity::Error, line))),
+                "{text}: {told:?}"
+            );
         }
         assert_eq!(found("let l = [1]; step(\"a\", || { let m = l; m.push(2); m.len() });"), []);
     }

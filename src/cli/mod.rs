@@ -3,8 +3,8 @@
 
 mod against;
 pub mod args;
-mod cancel;
 mod audit;
+mod cancel;
 mod check;
 mod companies;
 mod contracts;

@@ -311,18 +311,24 @@ pub fn keep_baselines(session: &Session, operation: &str, images: Vec<(String, V
 async fn write_group(session: &Session, change: &dyn Change, group: &[Observed]) -> Result<Vec<Outcome>> {
     let intents: Vec<Event> = group
         .iter()
-        .map(|one| Event {
-            kind: EventKind::Intent,
-            time: session.now(),
-            operation: change.operation().into(),
-            target: one.target.clone(),
-            body: json!({
+        .map(|one| {
+            let mut body = json!({
                 "before": one.before,
                 "planned": match &one.verdict { Verdict::Differs(after) => after.clone(), _ => Value::Null },
                 "repeat": change.repeat().word(),
                 "way_back": change.way_back().json(),
-                "call": change.call().map(Key::json),
-            }),
+            });
+            if let Some(key) = change.call() {
+                body["call"] = key.json();
+                body["at"] = json!(session.place());
+            }
+            Event {
+                kind: EventKind::Intent,
+                time: session.now(),
+                operation: change.operation().into(),
+                target: one.target.clone(),
+                body,
+            }
         })
         .collect();
     session.append(&intents)?;
@@ -379,17 +385,20 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
         {
             doubt = Some(f.clone());
         }
+        let mut body = json!({
+            "state": state,
+            "after": seen.before,
+            "failure": result.as_ref().err().map(|f| f.message.clone()),
+        });
+        if change.call().is_some() {
+            body["answer"] = change.answer();
+        }
         events.push(Event {
             kind: EventKind::Outcome,
             time: session.now(),
             operation: change.operation().into(),
             target: one.target.clone(),
-            body: json!({
-                "state": state,
-                "after": seen.before,
-                "failure": result.as_ref().err().map(|f| f.message.clone()),
-                "answer": change.answer(),
-            }),
+            body,
         });
         let changed = result.is_ok();
         if changed {

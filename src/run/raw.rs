@@ -117,12 +117,28 @@ pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Res
     if let Some(answer) = told_before(session, &key, &target) {
         return Ok(answer["rows"].clone());
     }
-    doubt::refuse(session, "exchange::invoke", &target)?;
-    approve(session, &format!("Call {target}? It has no before-image and can't be taken back by stagepost.")).await?;
+    let question = format!("Call {target}? It has no before-image and can't be taken back by stagepost.");
     let call = Call::Invoke(cmdlet, params);
     let change = Once { operation: "exchange::invoke", target, call, key, answer: Default::default() };
-    one(gate::pass(session, &change, None).await?)?;
-    Ok(change.answer()["rows"].clone())
+    Ok(sent(session, &change, &question).await?["rows"].clone())
+}
+
+/// Sends a call once somebody has granted it, and answers what is kept of the
+/// answer: a later pass gets the same.
+async fn sent(session: &Arc<Session>, change: &Once<'_>, question: &str) -> Result<Value> {
+    let pass = async {
+        doubt::refuse(session, change.operation, &change.target)?;
+        approve(session, question).await?;
+        one(gate::pass(session, change, None).await?)
+    };
+    match pass.await {
+        Ok(_) => Ok(change.answer()),
+        Err(failure) => {
+            // Tried again, it is the same call to a later pass.
+            session.untold(&change.key);
+            Err(failure)
+        }
+    }
 }
 
 /// What can be told of parameters: texts and switches, no bytes and no credentials.
@@ -153,12 +169,10 @@ pub async fn graph(session: &Arc<Session>, method: &str, path: &str, body: &Valu
     if let Some(answer) = told_before(session, &key, &target) {
         return Ok(answer);
     }
-    doubt::refuse(session, "graph", &target)?;
-    approve(session, &format!("Send {target}? It has no before-image and can't be taken back by stagepost.")).await?;
+    let question = format!("Send {target}? It has no before-image and can't be taken back by stagepost.");
     let call = Call::Graph(method, path, body);
     let change = Once { operation: "graph", target, call, key, answer: Default::default() };
-    one(gate::pass(session, &change, None).await?)?;
-    Ok(change.answer())
+    sent(session, &change, &question).await
 }
 
 /// One modify with its whole before-image.
@@ -197,11 +211,14 @@ impl Change for Modify<'_> {
         for one in due {
             let before = entry_of(&one.before);
             let after = difference::apply(&before, self.mods).map_err(|code| {
-                Failure::new(Kind::Conflict, format!("{} does not hold what the modify takes away, or holds what it adds", self.dn))
-                    .during("ldap", "modify")
-                    .on(self.dn)
-                    .status(code)
-                    .hint("look at the object: nothing of a modify is carried out unless all of it fits")
+                Failure::new(
+                    Kind::Conflict,
+                    format!("{} does not hold what the modify takes away, or holds what it adds", self.dn),
+                )
+                .during("ldap", "modify")
+                .on(self.dn)
+                .status(code)
+                .hint("look at the object: nothing of a modify is carried out unless all of it fits")
             })?;
             session.foresee(|shadow| shadow.directory.becomes(&before, &after));
         }

@@ -212,7 +212,10 @@ impl Sight<'_> {
         let is_converted = one.before.is_object() && !entry_of(&one.before).has("homeMDB");
         if let Some(until) = person.until.filter(|until| is_converted && *until <= now) {
             return Some((
-                format!("too late: the old store keeps a mailbox until {}, and opens an empty one afterwards", day(until)),
+                format!(
+                    "too late: the old store keeps a mailbox until {}, and opens an empty one afterwards",
+                    day(until)
+                ),
                 None,
             ));
         }
@@ -222,7 +225,10 @@ impl Sight<'_> {
             && person.conversions.is_empty()
         {
             return Some((
-                format!("a mail user by now: undo convert_to_mail_user:{} (change {}), too", person.address, made.number),
+                format!(
+                    "a mail user by now: undo convert_to_mail_user:{} (change {}), too",
+                    person.address, made.number
+                ),
                 None,
             ));
         }
@@ -287,7 +293,8 @@ impl Sight<'_> {
                     let stuck: Vec<&String> = rows.iter().filter(|k| left.contains_key(*k)).collect();
                     if let Some(first) = stuck.first() {
                         let why = left.get(*first).map(|(why, _)| why.clone()).unwrap_or_default();
-                        let text = format!("{} of it stay, {first} first: {why}", plural(stuck.len(), "mailbox", "mailboxes"));
+                        let text =
+                            format!("{} of it stay, {first} first: {why}", plural(stuck.len(), "mailbox", "mailboxes"));
                         self.line(made, Fate::Left, text);
                     } else if back > 0 {
                         let text = format!("the forwarding of {} is taken away", plural(back, "mailbox", "mailboxes"));
@@ -438,7 +445,9 @@ impl Sight<'_> {
         let first = chosen.iter().filter(|m| ["start", "convert_to_mail_user"].contains(&m.operation.as_str()));
         let first = first.map(|m| m.number).min();
         let mut seen = BTreeSet::new();
-        for made in chosen.iter().filter(|m| ["ldap::modify", "exchange::invoke", "graph"].contains(&m.operation.as_str())) {
+        for made in
+            chosen.iter().filter(|m| ["ldap::modify", "exchange::invoke", "graph"].contains(&m.operation.as_str()))
+        {
             let Some(raw) = Raw::of(made) else {
                 let why = made.way_back["why"].as_str().unwrap_or("it has no before-image");
                 let known = if made.in_doubt { "nobody knows what became of it" } else { why };
@@ -480,7 +489,9 @@ impl Sight<'_> {
             }
             match STAYS.iter().find(|(operation, _)| *operation == made.operation) {
                 Some((_, why)) => self.line(made, Fate::Stays, *why),
-                None => self.line(made, Fate::Left, "no way back of it is known here; see the reference of the primitive"),
+                None => {
+                    self.line(made, Fate::Left, "no way back of it is known here; see the reference of the primitive")
+                }
             };
         }
     }

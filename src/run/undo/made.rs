@@ -129,11 +129,8 @@ impl Story {
     pub fn choice(&self, word: Option<&str>) -> Result<Choice> {
         let Some(word) = word.map(str::trim) else { return Ok(Choice::Run) };
         let number = word.strip_prefix('#').unwrap_or(word).parse::<u64>().ok();
-        let choices = [
-            number.map(Choice::Number),
-            Some(Choice::Step(word.to_owned())),
-            Some(Choice::Operation(word.to_owned())),
-        ];
+        let choices =
+            [number.map(Choice::Number), Some(Choice::Step(word.to_owned())), Some(Choice::Operation(word.to_owned()))];
         let found = choices.into_iter().flatten().find(|c| self.changes.iter().any(|m| c.means(m)));
         found.ok_or_else(|| {
             let mut names: Vec<&str> = self.changes.iter().map(|m| m.operation.as_str()).collect();
@@ -172,9 +169,9 @@ impl Choice {
                 // What belongs to a verb is undone with it: `set_mx::lower_ttl`.
                 let of = |name: &str| operation == name || operation.starts_with(&format!("{name}::"));
                 of(&word)
-                    || [target.as_str(), first].iter().any(|t| {
-                        word.strip_suffix(t).and_then(|rest| rest.strip_suffix(':')).is_some_and(of)
-                    })
+                    || [target.as_str(), first]
+                        .iter()
+                        .any(|t| word.strip_suffix(t).and_then(|rest| rest.strip_suffix(':')).is_some_and(of))
             }
         }
     }
@@ -205,7 +202,13 @@ mod tests {
 
     fn story() -> Story {
         Story::of(&[
-            stored(1, EventKind::Intent, "set_mx", "contoso.test MX", json!({"before": 1, "planned": 2, "step": ["mail"]})),
+            stored(
+                1,
+                EventKind::Intent,
+                "set_mx",
+                "contoso.test MX",
+                json!({"before": 1, "planned": 2, "step": ["mail"]}),
+            ),
             stored(2, EventKind::Outcome, "set_mx", "contoso.test MX", json!({"state": "applied", "after": 3})),
             stored(3, EventKind::Intent, "set_mx::lower_ttl", "contoso.test MX", json!({})),
             stored(4, EventKind::Intent, "convert_to_mail_user", "ann@contoso.test", json!({})),

@@ -241,14 +241,18 @@ async fn remove(session: &Arc<Session>, name: &str) -> Result<Vec<Outcome>> {
     let outcomes = gate::pass(session, &RemoveBatch(name), None).await?;
     if outcomes.iter().all(|o| o.result.is_ok()) {
         let (pause, patience) = (jiff::SignedDuration::from_mins(5), jiff::SignedDuration::from_hours(6));
-        let gone =
-            until(session, pause, patience, || async { Ok(crate::run::batches::status_of(session, name).await?.is_none()) })
-                .await?;
+        let gone = until(session, pause, patience, || async {
+            Ok(crate::run::batches::status_of(session, name).await?.is_none())
+        })
+        .await?;
         if !gone {
-            return Err(Failure::new(Kind::Timeout, format!("the batch {name} is still being removed after six hours"))
-                .during("exchange", "Remove-MigrationBatch")
-                .on(name)
-                .hint("look at it in the admin centre; undo again later"));
+            return Err(Failure::new(
+                Kind::Timeout,
+                format!("the batch {name} is still being removed after six hours"),
+            )
+            .during("exchange", "Remove-MigrationBatch")
+            .on(name)
+            .hint("look at it in the admin centre; undo again later"));
         }
     }
     step.end("removed");

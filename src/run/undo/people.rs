@@ -198,7 +198,11 @@ impl Change for Home {
 /// # Errors
 /// Those of the gate, Graph and SMTP. Whatever was taken back stays so; the same
 /// undo goes on where it ended.
-pub async fn bring(session: &Arc<Session>, people: &[Person], kinds: Option<&dyn Change>) -> Result<(Vec<Outcome>, u64)> {
+pub async fn bring(
+    session: &Arc<Session>,
+    people: &[Person],
+    kinds: Option<&dyn Change>,
+) -> Result<(Vec<Outcome>, u64)> {
     let home = Home::of(session, people).await?;
     let step = session.step("undo::mailbox", plural(people.len(), "mailbox", "mailboxes"));
     let tell = |done: usize, of: usize| step.progress(done, of, "mailboxes", "taken back");
@@ -235,7 +239,8 @@ pub async fn bring(session: &Arc<Session>, people: &[Person], kinds: Option<&dyn
     let mut parts = vec![format!("{} on premises again", plural(back.len(), "mailbox", "mailboxes"))];
     match carried {
         0 => {}
-        n => parts.push(format!("{} carried home", plural(usize::try_from(n).unwrap_or(usize::MAX), "message", "messages"))),
+        n => parts
+            .push(format!("{} carried home", plural(usize::try_from(n).unwrap_or(usize::MAX), "message", "messages"))),
     }
     if left > 0 {
         parts.push(format!("{left} left as they are"));

@@ -145,7 +145,9 @@ impl Change for Raw {
                     Some(now) => {
                         let found = inverse::without(&now, &[(before.clone(), after.clone())], &|_| false);
                         let verdict = match found {
-                            Err(found) => self.conflict(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+                            Err(found) => {
+                                self.conflict(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+                            }
                             Ok(home) if difference(&now, &home).is_empty() => Verdict::Same,
                             Ok(home) => Verdict::Differs(image(&home)),
                         };
@@ -190,7 +192,8 @@ impl Change for Raw {
             Raw::Set { noun, identity, before, after, .. } => {
                 let mut params: Params =
                     vec![("Identity".into(), Param::from(identity.as_str())), ("Confirm".into(), Param::Bool(false))];
-                for (name, value) in before.as_object().into_iter().flatten().filter(|(n, v)| after[n.as_str()] != **v) {
+                for (name, value) in before.as_object().into_iter().flatten().filter(|(n, v)| after[n.as_str()] != **v)
+                {
                     params.push((name.clone(), param_of(value)));
                 }
                 services.exchange.invoke(&format!("Set-{noun}"), params).await.map(|_| ())

@@ -52,9 +52,7 @@ impl Endpoint {
 
     fn verdict(&self, found: Option<&Value>) -> Verdict {
         let like = |wanted: &Value, found: &Value| {
-            SETTINGS
-                .iter()
-                .all(|n| text_of(get(wanted, n)).eq_ignore_ascii_case(&text_of(get(found, n))))
+            SETTINGS.iter().all(|n| text_of(get(wanted, n)).eq_ignore_ascii_case(&text_of(get(found, n))))
         };
         match found {
             None if self.is_ours() => Verdict::Same,
@@ -65,7 +63,12 @@ impl Endpoint {
                 Failure::new(Kind::Conflict, format!("the endpoint {} was changed by somebody else since", self.name))
                     .during("exchange", "Set-MigrationEndpoint")
                     .on(&self.name)
-                    .detail(found.map_or_else(|| "it is gone".into(), |f| format!("it is {f}, and was left as {}", self.after)))
+                    .detail(
+                        found.map_or_else(
+                            || "it is gone".into(),
+                            |f| format!("it is {f}, and was left as {}", self.after),
+                        ),
+                    )
                     .hint("look who changed it; nothing was written"),
             ),
         }
