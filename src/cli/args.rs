@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod telling;
 
-pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Runs, Show, Where};
+pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Report, Runs, Show, Status, Where, Why};
 
 use crate::ui::{ColourChoice, Verbosity};
 
@@ -103,6 +103,12 @@ pub enum Verb {
     Runs(Runs),
     /// Tell what a run did
     Show(Show),
+    /// Tell for each mailbox where it stands and what it waits for
+    Status(Status),
+    /// Tell one person's whole story
+    Why(Why),
+    /// Write the page of a run
+    Report(Report),
     /// Verify the journal, print its head, export its events
     Audit(Audit),
     /// Open a prompt with the same primitives
@@ -366,7 +372,7 @@ Examples:
 
 The script runs with the gate closed: reads are real, a write is written down with its image before and after, and \
 what comes later sees it as done. Waits end at once at the later time, approvals are listed and taken as granted, \
-nothing is sent to anybody. docs/plan.md says what a plan rests on.")]
+nothing is sent to anybody. docs/plans.md says what a plan rests on.")]
 pub struct Plan {
     /// A script: a file, or the name of a bundled one
     #[arg(value_name = "SCRIPT", default_value = "staged")]

@@ -16,14 +16,17 @@ mod lists;
 mod plan;
 mod rehearse;
 mod repl;
+mod report;
 mod resolve;
 mod resume;
 mod run;
 mod runs;
 mod show;
+mod status;
 mod survey;
 mod undo;
 mod validate;
+mod why;
 
 #[cfg(test)]
 mod crash_tests;
@@ -72,6 +75,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Undo(args) => undo::undo(&context, &args),
         Verb::Runs(args) => runs::runs(&context, &args),
         Verb::Show(args) => show::show(&context, &args),
+        Verb::Status(args) => status::status(&context, &args),
+        Verb::Why(args) => why::why(&context, &args),
+        Verb::Report(args) => report::report(&context, &args),
         Verb::Audit(args) => audit::audit(&context, &args),
         Verb::Plan(args) => plan::plan(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),

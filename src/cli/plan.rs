@@ -79,7 +79,11 @@ pub(crate) fn plan(context: &Context, args: &args::Plan) -> Result<u8> {
         context.ui.print(plan_file::text(&plan)?.trim_end());
     } else {
         context.ui.plan(&plan, &hash);
-        context.ui.status(&format!("written to {}; the way back by hand is in {}", args.out.display(), way_back.display()));
+        context.ui.status(&format!(
+            "written to {}; the way back by hand is in {}",
+            args.out.display(),
+            way_back.display()
+        ));
     }
     Ok(0)
 }

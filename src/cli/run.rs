@@ -11,6 +11,7 @@ use super::{Context, code_of, contracts, lists, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
 use crate::migration::project::Project;
+use crate::report::notes::{self, NotesFile};
 use crate::report::wirelog::WireLog;
 use crate::run::approvals::Beforehand;
 use crate::run::narrate::What;
@@ -42,7 +43,7 @@ pub(crate) fn pass(context: &Context, args: &Run, again: Option<&Again>) -> Resu
         return Ok(code_of(Kind::Usage));
     }
     let mut pinned = resume::pinned(&here, &script, &library, &project)?;
-    let filed = contracts::agreed(args, &profile, &here, &script, &library)?;
+    let filed = contracts::agreed(args, &profile, &here, &pinned.pins)?;
     if let Some((filed, path)) = filed.as_ref().zip(args.plan.as_ref()) {
         pinned.pins.extend(filed.pins(path));
     }
@@ -61,6 +62,7 @@ pub(crate) fn pass(context: &Context, args: &Run, again: Option<&Again>) -> Resu
     if args.yes {
         approve.push(String::new());
     }
+    let notes = Arc::new(NotesFile::default());
     let opened = runtime.block_on(environment::open(Opening {
         profile: &args.profile,
         project,
@@ -72,13 +74,17 @@ pub(crate) fn pass(context: &Context, args: &Run, again: Option<&Again>) -> Resu
             deny: args.deny.clone(),
             person: Some(Arc::new(move |text: &str| ui.confirm(text))),
         }),
-        narrator: Arc::new(Both(vec![context.ui.clone()])),
+        narrator: Arc::new(Both(vec![context.ui.clone(), notes.clone()])),
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
         run: again.map(|again| again.run.id.clone()),
         mode: filed.map_or(Mode::Open, |filed| Mode::Contract(Box::new(filed.plan))),
     }))?;
     let session = opened.session;
+    if let Err(failure) = notes.begin(&notes::path(&here, session.journal().run())) {
+        // The run is recorded in the journal; its page will have no steps.
+        context.ui.warning(&failure.message, failure.hint.as_deref());
+    }
     match again {
         None => pins::begin(&session, "run", &script.name, &pinned)?,
         Some(again) => again.goes_on(&session, &script.name, &pinned)?,

@@ -17,6 +17,7 @@ pub mod errors;
 mod findings;
 pub mod guards;
 pub mod kind;
+pub mod landing;
 mod layout;
 pub mod licences;
 pub mod list;

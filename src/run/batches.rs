@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) status: String,
     pub(super) is_over: bool,
     pub(super) synced: BTreeSet<String>,
+    /// Whose copy a watch over the copy has told of as complete.
+    pub(super) told: BTreeSet<String>,
     pub(super) failed: BTreeMap<String, String>,
     pub(super) provisioned: BTreeSet<String>,
 }
@@ -425,6 +427,14 @@ pub async fn rows_of_people(session: &Session, addresses: &[String]) -> Result<B
         }
     }
     Ok(latest)
+}
+
+/// Everybody's row, of whatever batch: one paged read.
+///
+/// # Errors
+/// Those of Exchange.
+pub(super) async fn rows_of_everybody(session: &Session) -> Result<Vec<Row>> {
+    rows_where(session, Vec::new()).await
 }
 
 pub(super) async fn batch_named(session: &Session, name: &str) -> Result<Option<Value>> {

@@ -82,9 +82,7 @@ pub async fn check(session: &Arc<Session>) -> Result<Report> {
     }
     let configuration = services.directory.configuration().await?;
     let filter = format!("(&(objectClass=serviceConnectionPoint)(keywords={SCP_URL}))");
-    let points = sees
-        .search(&configuration, Scope::Subtree, &filter, &["cn", "serviceBindingInformation"])
-        .await?;
+    let points = sees.search(&configuration, Scope::Subtree, &filter, &["cn", "serviceBindingInformation"]).await?;
     let speaking = points.iter().filter(|p| p.has("serviceBindingInformation")).count();
     if speaking > 0 {
         report.warning(

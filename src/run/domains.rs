@@ -117,8 +117,7 @@ pub async fn verify(session: &Arc<Session>, domains: &[String]) -> Result<Report
             continue;
         }
         one(gate::pass(session, &AddDomain(name.clone()), None).await?)?;
-        let records =
-            session.sees().get_all(&format!("/domains/{}/verificationDnsRecords", percent(name))).await?;
+        let records = session.sees().get_all(&format!("/domains/{}/verificationDnsRecords", percent(name))).await?;
         let proof = records
             .iter()
             .find_map(|r| r["text"].as_str())

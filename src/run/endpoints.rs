@@ -115,11 +115,7 @@ async fn test_mailbox(session: &Session, domain: &str) -> Result<String> {
 
 /// The endpoint of a name; never asked with an empty one, which would list all.
 async fn endpoint_named(session: &Session, name: &str) -> Result<Option<Value>> {
-    match session
-        .sees()
-        .invoke("Get-MigrationEndpoint", vec![("Identity".into(), Param::from(name))])
-        .await
-    {
+    match session.sees().invoke("Get-MigrationEndpoint", vec![("Identity".into(), Param::from(name))]).await {
         Ok(reply) => Ok(reply.rows.into_iter().find(|r| text_of(get(r, "Identity")).eq_ignore_ascii_case(name))),
         Err(f) if f.kind == Kind::NotFound => Ok(None),
         Err(f) => Err(f),

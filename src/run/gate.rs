@@ -25,6 +25,7 @@ use super::foresee;
 use super::journal::{Event, GROUP, Kind as EventKind};
 use super::session::Session;
 use super::told::Key;
+use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 
 /// What makes a second try safe.
@@ -309,6 +310,7 @@ pub fn keep_baselines(session: &Session, operation: &str, images: Vec<(String, V
 
 /// Intents, writes, read-back, outcomes of one group.
 async fn write_group(session: &Session, change: &dyn Change, group: &[Observed]) -> Result<Vec<Outcome>> {
+    let steps = session.steps_around();
     let intents: Vec<Event> = group
         .iter()
         .map(|one| {
@@ -322,6 +324,10 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
                 body["call"] = key.json();
                 body["at"] = json!(session.place());
             }
+            if !steps.is_empty() {
+                // So that an undo finds what a step did.
+                body["step"] = json!(steps);
+            }
             Event {
                 kind: EventKind::Intent,
                 time: session.now(),
@@ -331,11 +337,22 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
             }
         })
         .collect();
-    session.append(&intents)?;
+    if !plant::is(Plant::IntentAfterwards) {
+        session.append(&intents)?;
+    }
     // From here to the outcome a cancellation waits: what is in flight ends.
     let _in_flight = session.in_flight();
 
     let mut results: Vec<Result<()>> = change.apply_group(session, group.iter().collect()).await;
+    if plant::is(Plant::IntentAfterwards) {
+        session.append(&intents)?;
+    }
+    if plant::is(Plant::DoubtRepeated) {
+        for (one, result) in group.iter().zip(&mut results).filter(|(_, r)| in_doubt(Some(r))) {
+            // Nobody looks: what the second answer says is the outcome.
+            *result = change.apply(session, one).await.map_err(|f| Failure { kind: Kind::Refused, ..f });
+        }
+    }
     let mut after = match read_back(session, change, group, &results).await {
         Ok(after) => after,
         Err(failure) => return Err(unseen(session, change, group, &results, failure)),

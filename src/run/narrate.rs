@@ -4,10 +4,10 @@
 //! prints them. A note says what happened, never how it should look.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One note with the moment (of the run's clock) at which it was made.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Note {
     /// When.
     pub time: Timestamp,
@@ -17,7 +17,7 @@ pub struct Note {
 }
 
 /// What a note can say.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
     /// A run begins.

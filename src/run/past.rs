@@ -37,6 +37,9 @@ pub struct Past {
     pub batches: BTreeMap<String, (String, BTreeSet<String>)>,
     /// When a batch was first started, by its name in lower case.
     pub started: BTreeMap<String, Timestamp>,
+    /// How often the failed rows of a batch were started once more, by its name in
+    /// lower case; and whether an intent to do so has no outcome yet.
+    pub restarts: BTreeMap<String, (u64, bool)>,
     /// Names in lower case of batches that it removed.
     pub removed: BTreeSet<String>,
     /// People whose release has begun, and whom no later batch took up.
@@ -51,6 +54,9 @@ pub struct Past {
     /// When a watch saw the copy of a batch come to its end, by the batch's name
     /// in lower case. One that found it at its end can't say.
     pub copied: BTreeMap<String, Timestamp>,
+    /// Where the service forwards people because of a start of ours, as it was seen:
+    /// address → TargetAddress.
+    pub forwarded: BTreeMap<String, String>,
     /// People whom we gave a product that they did not hold before.
     pub given: BTreeSet<String>,
     /// Messages that the old server took back: address and Message-ID.
@@ -99,15 +105,31 @@ impl Past {
                     self.released.remove(key);
                     self.synced.remove(key);
                     self.left.remove(key);
+                    self.forwarded.remove(key);
                 }
                 let name = event.target.to_lowercase();
                 self.removed.remove(&name);
                 self.copied.remove(&name);
                 self.started.remove(&name);
+                self.restarts.remove(&name);
                 self.batches.insert(name, (event.target.clone(), rows));
             }
+            (Kind::Outcome, "start") => {
+                let restarts = self.restarts.entry(event.target.to_lowercase()).or_default();
+                if restarts.1 && event.body["state"] != "in_doubt" {
+                    *restarts = (restarts.0 + u64::from(applied), false);
+                }
+            }
             (Kind::Intent, "start") => {
+                if is_over(&event.body["before"]["status"]) {
+                    self.restarts.entry(event.target.to_lowercase()).or_default().1 = true;
+                }
                 self.started.entry(event.target.to_lowercase()).or_insert(event.time);
+            }
+            (Kind::Consequence, "start") => {
+                if let Some(target) = event.body["targetAddress"].as_str() {
+                    self.forwarded.insert(address_key(&event.target), target.to_owned());
+                }
             }
             (Kind::Outcome, "remove") if applied => {
                 self.removed.insert(event.target.to_lowercase());
@@ -175,6 +197,11 @@ impl Past {
     }
 }
 
+/// Whether a batch of this status has come to its end with failed rows.
+fn is_over(status: &Value) -> bool {
+    status.as_str().is_some_and(|s| ["failed", "syncedwitherrors"].iter().any(|over| s.eq_ignore_ascii_case(over)))
+}
+
 fn keys(list: &Value) -> impl Iterator<Item = String> + '_ {
     list.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(address_key))
 }
@@ -232,6 +259,21 @@ mod tests {
         assert_eq!(past.copied["wave-01"], jiff::Timestamp::UNIX_EPOCH);
         past.learn(&event(Kind::Intent, "batch", "wave-01", json!({"planned": {"addresses": ["a@b.test"]}})));
         assert!(past.copied.is_empty(), "it is another copy");
+    }
+
+    #[test]
+    fn a_start_of_failed_rows_counts_once_it_is_known_to_be_applied() {
+        let mut past = Past::default();
+        let start = |status: &str| event(Kind::Intent, "start", "Wave-01", json!({"before": {"status": status}}));
+        let became = |state: &str| event(Kind::Outcome, "start", "Wave-01", json!({"state": state}));
+        past.learn(&start("Created"));
+        past.learn(&became("applied"));
+        assert_eq!(past.restarts["wave-01"], (0, false), "the first start is none");
+        past.learn(&start("SyncedWithErrors"));
+        past.learn(&became("in_doubt"));
+        assert_eq!(past.restarts["wave-01"], (0, true));
+        past.learn(&became("applied"));
+        assert_eq!(past.restarts["wave-01"], (1, false));
     }
 
     #[test]

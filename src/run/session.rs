@@ -85,6 +85,9 @@ pub struct Memory {
     pub kept: BTreeSet<String>,
     /// Who was seen with a licence that gives a mailbox, by address in lower case.
     pub licensed: BTreeSet<String>,
+    /// How often this run has started the failed rows of a batch once more, or found
+    /// that an earlier one had; by the batch's name in lower case.
+    pub restarts: BTreeMap<String, u64>,
     /// Effective writes so far.
     pub writes: u64,
     /// Kinds of the mailboxes on premises that are no persons, by address in lower

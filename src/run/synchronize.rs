@@ -69,7 +69,8 @@ pub async fn synchronize(session: &Arc<Session>, list: &Mailboxes) -> Result<Rep
         None => missing,
     };
     for address in &missing {
-        let when = if session.planning().is_some() { String::new() } else { format!(" after {} hours", PATIENCE.as_hours()) };
+        let when =
+            if session.planning().is_some() { String::new() } else { format!(" after {} hours", PATIENCE.as_hours()) };
         report.warning(
             address,
             format!("{address} is not known to the cloud{when}"),

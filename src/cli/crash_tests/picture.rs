@@ -73,8 +73,7 @@ impl Picture {
         let mut found = Vec::new();
         let names: std::collections::BTreeSet<&String> = self.lines.keys().chain(there.lines.keys()).collect();
         for name in names {
-            let (before, now) =
-                (there.lines.get(name).unwrap_or(&none), self.lines.get(name).unwrap_or(&none));
+            let (before, now) = (there.lines.get(name).unwrap_or(&none), self.lines.get(name).unwrap_or(&none));
             if before != now {
                 found.push(format!("{name}: `{now}` instead of `{before}`"));
             }

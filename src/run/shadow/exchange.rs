@@ -57,7 +57,8 @@ impl Table {
 
     /// Names by which somebody may ask for a row.
     fn names(self, row: &Value) -> Vec<String> {
-        let named = ["Identity", "Name", "Id", "Guid", "ExchangeGuid", "ExternalDirectoryObjectId", "PrimarySmtpAddress"];
+        let named =
+            ["Identity", "Name", "Id", "Guid", "ExchangeGuid", "ExternalDirectoryObjectId", "PrimarySmtpAddress"];
         let texts = named.iter().map(|name| text_of(get(row, name)).to_lowercase()).filter(|t| !t.is_empty());
         texts.chain(addresses(row)).collect()
     }
