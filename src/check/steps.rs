@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, FnPtr, Position, Stmt};
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, FnPtr, Position, Stmt};
 
 use super::Severity;
 use crate::base::{Failure, Kind};
@@ -44,24 +44,25 @@ const CHANGING: [&str; 24] = [
 
 /// Every fault of the steps of a source.
 pub(super) fn faults(ast: &AST) -> Vec<Fault> {
-    let mut copies: BTreeMap<String, usize> = BTreeMap::new();
-    for function in ast.iter_functions() {
-        *copies.entry(function.name.to_owned()).or_default() += 1;
-    }
-    let alone = |name: &String| ast.clone_functions_only_filtered(|_, _, _, found, _| found == name);
-    let functions: Functions = copies.keys().map(|name| (name.clone(), alone(name))).collect();
-    let mut faults = Vec::new();
     let mut top = ast.clone();
     top.clear_functions();
-    body(&top, 1, &functions, &mut faults);
-    for (name, function) in &functions {
-        body(function, copies.get(name).copied().unwrap_or(1), &functions, &mut faults);
+    let mut rest = ast.clone();
+    rest.clear_statements();
+    // The language filters only what is added to functions that are there already.
+    let Ok(seed) = Engine::new_raw().compile("fn seed() {}") else { return Vec::new() };
+    let alone = |name: &str, count: usize| seed.merge_filtered(&rest, |_, _, _, n, c| n == name && c == count);
+    let named = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len()));
+    let functions: Functions = named.map(|(name, count)| ((name.clone(), count), alone(&name, count))).collect();
+    let mut faults = Vec::new();
+    body(&top, &functions, &mut faults);
+    for function in functions.values() {
+        body(function, &functions, &mut faults);
     }
     faults
 }
 
-/// Each function and each closure by itself.
-type Functions = BTreeMap<String, AST>;
+/// Each function and each closure by itself, by name and number of parameters.
+type Functions = BTreeMap<(String, usize), AST>;
 
 /// A use of a literal name, and the way to it from the top of its body.
 struct Use {
@@ -99,7 +100,7 @@ fn place(node: &ASTNode) -> Place {
 
 /// One body: the top of a script, a function or a closure. Closures within it are
 /// bodies of their own.
-fn body(body: &AST, copies: usize, functions: &Functions, faults: &mut Vec<Fault>) {
+fn body(body: &AST, functions: &Functions, faults: &mut Vec<Fault>) {
     let mut uses: Vec<Use> = Vec::new();
     body.walk(&mut |path| {
         let call = match path.last() {
@@ -127,8 +128,6 @@ fn body(body: &AST, copies: usize, functions: &Functions, faults: &mut Vec<Fault
         uses.push(Use { name, way, position });
         true
     });
-    // Closures of the same text have one name, and stand there several times.
-    uses.truncate(uses.len() / copies.max(1));
     for (n, one) in uses.iter().enumerate() {
         let shown = match &one.name {
             (name, None) => format!("\"{name}\""),
@@ -199,7 +198,9 @@ fn changes(
     faults: &mut Vec<Fault>,
     seen: &mut BTreeSet<String>,
 ) {
-    let Some(function) = functions.get(name).filter(|_| seen.insert(name.to_owned())) else { return };
+    // Names of closures are made of what they hold: there is one of each.
+    let found = functions.iter().find(|((known, _), _)| known == name);
+    let Some((_, function)) = found.filter(|_| seen.insert(name.to_owned())) else { return };
     let mut own = BTreeSet::new();
     walk(function, &mut |node| match node {
         ASTNode::Stmt(Stmt::Var(x, ..)) => {
@@ -287,6 +288,7 @@ mod tests {
             "step(\"a\", || step(\"c\", || 1)); step(\"b\", || step(\"c\", || 1));",
             "for n in [\"x\", \"y\"] { step(\"a\", n, || step(\"b\", || n)); }",
             "fn f() { step(\"a\", || 1) } fn g() { step(\"a\", || 1) } f();",
+            "fn f(x) { step(\"a\", || 1) } fn f(x, y) { step(\"a\", || 1) } f(1);",
         ] {
             assert_eq!(found(text), [], "{text}");
         }
