@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, FnPtr, Position, Stmt};
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, FnPtr, Position, Stmt};
 
 use super::Severity;
 use crate::base::{Failure, Kind};
@@ -44,12 +44,16 @@ const CHANGING: [&str; 24] = [
 
 /// Every fault of the steps of a source.
 pub(super) fn faults(ast: &AST) -> Vec<Fault> {
-    let names: BTreeSet<String> = ast.iter_functions().map(|f| f.name.to_owned()).collect();
-    let alone = |name: &String| ast.clone_functions_only_filtered(|_, _, _, found, _| found == name);
-    let functions: Functions = names.iter().map(|name| (name.clone(), alone(name))).collect();
-    let mut faults = Vec::new();
     let mut top = ast.clone();
     top.clear_functions();
+    let mut rest = ast.clone();
+    rest.clear_statements();
+    // The language filters only what is added to functions that are there already.
+    let Ok(seed) = Engine::new_raw().compile("fn seed() {}") else { return Vec::new() };
+    let alone = |name: &str, count: usize| seed.merge_filtered(&rest, |_, _, _, n, c| n == name && c == count);
+    let named = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len()));
+    let functions: Functions = named.map(|(name, count)| ((name.clone(), count), alone(&name, count))).collect();
+    let mut faults = Vec::new();
     body(&top, &functions, &mut faults);
     for function in functions.values() {
         body(function, &functions, &mut faults);
@@ -57,8 +61,8 @@ pub(super) fn faults(ast: &AST) -> Vec<Fault> {
     faults
 }
 
-/// Each function and each closure by itself.
-type Functions = BTreeMap<String, AST>;
+/// Each function and each closure by itself, by name and number of parameters.
+type Functions = BTreeMap<(String, usize), AST>;
 
 /// A use of a literal name, and the way to it from the top of its body.
 struct Use {
@@ -194,7 +198,9 @@ fn changes(
     faults: &mut Vec<Fault>,
     seen: &mut BTreeSet<String>,
 ) {
-    let Some(function) = functions.get(name).filter(|_| seen.insert(name.to_owned())) else { return };
+    // Names of closures are made of what they hold: there is one of each.
+    let found = functions.iter().find(|((known, _), _)| known == name);
+    let Some((_, function)) = found.filter(|_| seen.insert(name.to_owned())) else { return };
     let mut own = BTreeSet::new();
     walk(function, &mut |node| match node {
         ASTNode::Stmt(Stmt::Var(x, ..)) => {
@@ -282,6 +288,7 @@ mod tests {
             "step(\"a\", || step(\"c\", || 1)); step(\"b\", || step(\"c\", || 1));",
             "for n in [\"x\", \"y\"] { step(\"a\", n, || step(\"b\", || n)); }",
             "fn f() { step(\"a\", || 1) } fn g() { step(\"a\", || 1) } f();",
+            "fn f(x) { step(\"a\", || 1) } fn f(x, y) { step(\"a\", || 1) } f(1);",
         ] {
             assert_eq!(found(text), [], "{text}");
         }

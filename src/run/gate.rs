@@ -313,20 +313,28 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
     let steps = session.steps_around();
     let mut intents: Vec<Event> = group
         .iter()
-        .map(|one| Event {
-            kind: EventKind::Intent,
-            time: session.now(),
-            operation: change.operation().into(),
-            target: one.target.clone(),
-            body: json!({
+        .map(|one| {
+            let mut body = json!({
                 "before": one.before,
                 "planned": match &one.verdict { Verdict::Differs(after) => after.clone(), _ => Value::Null },
                 "repeat": change.repeat().word(),
                 "way_back": change.way_back().json(),
-                "call": change.call().map(Key::json),
+            });
+            if let Some(key) = change.call() {
+                body["call"] = key.json();
+                body["at"] = json!(session.place());
+            }
+            if !steps.is_empty() {
                 // So that an undo finds what a step did.
-                "step": if steps.is_empty() { Value::Null } else { json!(steps) },
-            }),
+                body["step"] = json!(steps);
+            }
+            Event {
+                kind: EventKind::Intent,
+                time: session.now(),
+                operation: change.operation().into(),
+                target: one.target.clone(),
+                body,
+            }
         })
         .collect();
     for (intent, one) in intents.iter_mut().zip(group) {
@@ -399,17 +407,20 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
         {
             doubt = Some(f.clone());
         }
+        let mut body = json!({
+            "state": state,
+            "after": seen.before,
+            "failure": result.as_ref().err().map(|f| f.message.clone()),
+        });
+        if change.call().is_some() {
+            body["answer"] = change.answer();
+        }
         events.push(Event {
             kind: EventKind::Outcome,
             time: session.now(),
             operation: change.operation().into(),
             target: one.target.clone(),
-            body: json!({
-                "state": state,
-                "after": seen.before,
-                "failure": result.as_ref().err().map(|f| f.message.clone()),
-                "answer": change.answer(),
-            }),
+            body,
         });
         let changed = result.is_ok();
         if changed {

@@ -220,11 +220,28 @@ pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Res
         Some(_) => "What it sets is kept, and `stagepost undo` sets it back.",
         None => "It has no before-image and can't be taken back by stagepost.",
     };
-    approve(session, &format!("Call {target}? {way}")).await?;
+    let question = format!("Call {target}? {way}");
     let call = Call::Invoke(cmdlet, params);
     let change = Once { operation: "exchange::invoke", target, call, key, answer: Default::default(), look };
-    one(gate::pass(session, &change, None).await?)?;
-    Ok(change.answer()["rows"].clone())
+    Ok(sent(session, &change, &question).await?["rows"].clone())
+}
+
+/// Sends a call once somebody has granted it, and answers what is kept of the
+/// answer: a later pass gets the same.
+async fn sent(session: &Arc<Session>, change: &Once<'_>, question: &str) -> Result<Value> {
+    let pass = async {
+        doubt::refuse(session, change.operation, &change.target)?;
+        approve(session, question).await?;
+        one(gate::pass(session, change, None).await?)
+    };
+    match pass.await {
+        Ok(_) => Ok(change.answer()),
+        Err(failure) => {
+            // Tried again, it is the same call to a later pass.
+            session.untold(&change.key);
+            Err(failure)
+        }
+    }
 }
 
 /// What can be told of parameters: texts and switches, no bytes and no credentials.
@@ -255,16 +272,14 @@ pub async fn graph(session: &Arc<Session>, method: &str, path: &str, body: &Valu
     if let Some(answer) = told_before(session, &key, &target) {
         return Ok(answer);
     }
-    doubt::refuse(session, "graph", &target)?;
     let way = match method {
         "POST" => "It has no before-image; what it makes in a collection `stagepost undo` deletes again.",
         _ => "It has no before-image and can't be taken back by stagepost.",
     };
-    approve(session, &format!("Send {target}? {way}")).await?;
+    let question = format!("Send {target}? {way}");
     let call = Call::Graph(method, path, body);
     let change = Once { operation: "graph", target, call, key, answer: Default::default(), look: None };
-    one(gate::pass(session, &change, None).await?)?;
-    Ok(change.answer())
+    sent(session, &change, &question).await
 }
 
 /// One modify with its whole before-image.

@@ -240,6 +240,15 @@ impl Session {
         Key { path, primitive: primitive.to_owned(), arguments: text, nth: *nth }
     }
 
+    /// Takes a call back that was told nothing: the next such call of the pass is the
+    /// same one.
+    pub fn untold(&self, key: &Key) {
+        let which = (key.path.clone(), key.primitive.clone(), key.arguments.clone());
+        if let Some(count) = self.told().counts.get_mut(&which) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
     /// What a call was told in an earlier pass.
     pub fn told_before(&self, key: &Key) -> Option<Value> {
         self.told().calls.get(key).cloned()
