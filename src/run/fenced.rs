@@ -75,8 +75,8 @@ fn differing(before: &Value, after: &Value) -> Vec<String> {
     names.into_iter().filter(|n| *n != "dn" && before.get(*n) != after.get(*n)).cloned().collect()
 }
 
-/// Lets a set go on that lies within the fences. Answers, for each object, which
-/// objects it counts as, where a fence counts them.
+/// Lets a set go on that lies within the fences, and counts its objects where a
+/// fence does.
 ///
 /// # Errors
 /// `refused`, naming the fence and its line; the journal can't be read.
