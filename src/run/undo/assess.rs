@@ -2,6 +2,7 @@
 //! It reads and writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::made::{Choice, Made, Story};
 use super::names::{Back, Found};
@@ -38,12 +39,13 @@ const STAYS: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// `usage`: the run has nothing of that name. Those of the reads.
-pub async fn assess(session: &Session, run: Run, part: Option<&str>) -> Result<Undertaking> {
+pub async fn assess(session: &Arc<Session>, run: Run, part: Option<&str>) -> Result<Undertaking> {
     let events = session.journal().read(&run.id)?;
     let story = Story::of(&events);
     let choice = story.choice(part)?;
     let mut sight = Sight { session, story: &story, choice: &choice, lines: Vec::new(), work: Work::default() };
     let chosen = story.chosen(&choice);
+    let step = session.step("undo::look", plural(chosen.len(), "change", "changes"));
     let people = sight.people(&chosen).await?;
     sight.names(&chosen).await?;
     sight.batches(&chosen, &people).await?;
@@ -55,6 +57,8 @@ pub async fn assess(session: &Session, run: Run, part: Option<&str>) -> Result<U
     let messages = people.arrived.values().sum();
     let holders = people.arrived.values().filter(|n| **n > 0).count();
     let waits = waits(&work, people.open);
+    let due = lines.iter().filter(|l| l.fate == Fate::TakenBack).count();
+    step.end(format!("{due} to be taken back"));
     Ok(Undertaking { run, part: choice.words(), lines, waits, messages, holders, work })
 }
 
