@@ -43,7 +43,7 @@ pub fn hold(session: &Session, plan: &Plan, operation: &str, repeat: Repeat, due
     for one in due {
         match listed.get(&one.target.to_lowercase()) {
             Some(changes) => {
-                let differences = closest(operation, changes, one);
+                let differences = closest(operation, changes, &listed, one);
                 if !differences.is_empty() {
                     drifted.push((one, differences));
                 }
@@ -67,13 +67,20 @@ pub fn hold(session: &Session, plan: &Plan, operation: &str, repeat: Repeat, due
 
 /// The differences from that planned change which fits best; the same object may
 /// be listed more than once.
-fn closest(operation: &str, changes: &[&Planned], one: &Observed) -> Vec<Difference> {
+fn closest(
+    operation: &str,
+    changes: &[&Planned],
+    listed: &BTreeMap<String, Vec<&Planned>>,
+    one: &Observed,
+) -> Vec<Difference> {
     let wanted = match &one.verdict {
         Verdict::Differs(after) => after,
         Verdict::Same | Verdict::Refused(_) => &Value::Null,
     };
     let states: Vec<&Value> = match drift::judged(operation) {
         Judged::RecordSet => changes.iter().flat_map(|c| [&c.before, &c.after]).collect(),
+        // Who was set aside makes room for somebody of the next wave.
+        Judged::Addresses => listed.values().flatten().map(|c| &c.after).collect(),
         _ => Vec::new(),
     };
     let due = Due { found: &one.before, writes: wanted };

@@ -18,7 +18,8 @@ pub enum Judged {
     Written,
     /// These alone.
     Only(&'static [&'static str]),
-    /// The addresses of a batch: fewer may come, nobody new.
+    /// The addresses of a batch: fewer may come, and whom the plan puts into another
+    /// batch; nobody new.
     Addresses,
     /// Values and time to live of a record set, and of the set that gives way to it.
     RecordSet,
@@ -189,7 +190,7 @@ pub struct Due<'a> {
 pub fn differences(operation: &str, planned: Images<'_>, due: Due<'_>, states: &[&Value]) -> Vec<Difference> {
     match judged(operation) {
         Judged::Listed => Vec::new(),
-        Judged::Addresses => new_addresses(planned, due),
+        Judged::Addresses => new_addresses(planned, due, states),
         Judged::Licence => licence(planned, due),
         Judged::Only(names) => compare(planned, due, states, Some(names)),
         Judged::Written | Judged::RecordSet => compare(planned, due, states, None),
@@ -236,12 +237,12 @@ fn compare(planned: Images<'_>, due: Due<'_>, states: &[&Value], only: Option<&[
 }
 
 /// Addresses that a batch would have and the plan doesn't know.
-fn new_addresses(planned: Images<'_>, due: Due<'_>) -> Vec<Difference> {
+fn new_addresses(planned: Images<'_>, due: Due<'_>, batches: &[&Value]) -> Vec<Difference> {
     let keys = |image: &Value| -> BTreeSet<String> {
         let list = image["addresses"].as_array().into_iter().flatten();
         list.filter_map(|a| a.as_str().map(str::to_lowercase)).collect()
     };
-    let known = keys(planned.after);
+    let known: BTreeSet<String> = batches.iter().copied().chain([planned.after]).flat_map(keys).collect();
     let strangers: Vec<Value> = keys(due.writes).difference(&known).map(|a| Value::from(a.as_str())).collect();
     if strangers.is_empty() {
         return Vec::new();
