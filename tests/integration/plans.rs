@@ -194,8 +194,10 @@ fn a_guard_that_would_stop_the_run_stops_the_plan() {
 #[test]
 fn what_only_the_service_knows_may_be_handed_on_and_not_compared() {
     let lab = LabProcess::start(&["--make", "12", "--seed", "2"]);
-    let script = "let list = mailboxes::read(project().mailboxes).take(1);\n\
+    let script = "let list = mailboxes::read(project().mailboxes);\n\
                   domain::verify(project().domains);\n\
+                  directory::synchronize(list);\n\
+                  list = validate(list).or_stop().take(1);\n\
                   endpoint(\"on-premises\");\n\
                   let b = batch(\"one\", list);\n\
                   start(b);\n\
@@ -213,5 +215,5 @@ fn what_only_the_service_knows_may_be_handed_on_and_not_compared() {
     let output = run(folder, &["plan", "compared.rhai", "--profile", PROFILE]);
     assert_eq!(code(&output), 1, "{}", told(&output));
     let told = told(&output);
-    assert!(told.contains("a plan can't say the GUID") && told.contains("compared.rhai:10:"), "{told}");
+    assert!(told.contains("a plan can't say the GUID") && told.contains("compared.rhai:12:"), "{told}");
 }
