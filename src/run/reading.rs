@@ -47,13 +47,17 @@ pub enum Of<'a> {
 }
 
 impl Reading {
-    /// Opens the journal of a project; the folder is that of the project.
+    /// Opens the journal of a project; the folder is that of the project, or that
+    /// in which a copy lies.
     ///
     /// # Errors
     /// `not_found`: there is none. `local`: it can't be read, or a newer stagepost
     /// wrote it.
     pub fn open(project: &Path) -> Result<Reading> {
         let path = project.join(".stagepost/journal.sqlite");
+        // A copy may lie in a folder of its own.
+        let copy = project.join("journal.sqlite");
+        let path = if !path.exists() && copy.exists() { copy } else { path };
         if !path.exists() {
             return Err(Failure::new(base::Kind::NotFound, format!("{} holds no journal", project.display())).hint(
                 "a journal begins with `stagepost run`; go to the folder of the project, or name it with --journal",

@@ -172,6 +172,8 @@ fn the_export_has_everything_but_secrets(at: &Path, passwords: &[String]) {
     let conversion =
         outcomes.iter().find(|e| e["operation"] == "convert_to_mail_user").expect("somebody was converted");
     assert!(conversion["before"]["homeMDB"].is_array() && conversion["after"]["homeMDB"].is_null());
+    let licence = outcomes.iter().find(|e| e["operation"] == "license::assign").expect("somebody got a licence");
+    assert!(licence["requests"].as_array().is_some_and(|ids| !ids.is_empty()), "{licence}");
     let since = events.last().expect("it has events")["time"].as_str().expect("a time").to_owned();
     assert!(lines(&run(at, &["audit", "export", "--since", &since])).len() < events.len());
     assert_eq!(code(&run(at, &["audit", "export", "--since", "soon"])), 2);
