@@ -50,7 +50,7 @@ pub(crate) fn point(_: &'static str) -> Result<()> {
 #[cfg(not(test))]
 #[inline]
 #[allow(clippy::unused_async, reason = "tests wait here for what comes late")]
-pub(crate) async fn fate() -> Fate {
+pub(crate) async fn fate(_: &'static str) -> Fate {
     Fate::Through
 }
 
@@ -149,7 +149,8 @@ mod living {
     pub(crate) struct Life {
         ending: Ending,
         points: AtomicU64,
-        exchanges: AtomicU64,
+        /// What was exchanged, in order.
+        exchanges: Mutex<Vec<&'static str>>,
         dead: AtomicBool,
         /// Which point it died at.
         last: Mutex<&'static str>,
@@ -161,7 +162,7 @@ mod living {
             Arc::new(Life {
                 ending,
                 points: AtomicU64::new(0),
-                exchanges: AtomicU64::new(0),
+                exchanges: Mutex::default(),
                 dead: AtomicBool::new(false),
                 last: Mutex::new(""),
                 straggler: Mutex::new(None),
@@ -173,9 +174,15 @@ mod living {
             self.points.load(Ordering::SeqCst)
         }
 
-        /// Exchanges begun.
-        pub(crate) fn exchanges(&self) -> u64 {
-            self.exchanges.load(Ordering::SeqCst)
+        /// Exchanges begun, by what they were called.
+        pub(crate) fn exchanges(&self) -> Vec<&'static str> {
+            self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        }
+
+        fn begin(&self, name: &'static str) -> u64 {
+            let mut exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
+            exchanges.push(name);
+            exchanges.len() as u64
         }
 
         /// Whether it died, or met the exchange that it was to lose.
@@ -183,7 +190,7 @@ mod living {
             match self.ending {
                 Ending::Natural => false,
                 Ending::Dies(_) => self.dead.load(Ordering::SeqCst),
-                Ending::Fails(at, _) | Ending::Late(at, _) => self.exchanges() >= at,
+                Ending::Fails(at, _) | Ending::Late(at, _) => self.exchanges().len() as u64 >= at,
             }
         }
 
@@ -229,11 +236,11 @@ mod living {
         plant::life().map_or(Ok(()), |life| life.alive())
     }
 
-    /// What becomes of the exchange that begins here. A request that was to come
-    /// late and is due is carried out first.
-    pub(crate) async fn fate() -> Fate {
+    /// What becomes of the exchange that begins here, and is called so. A request
+    /// that was to come late and is due is carried out first.
+    pub(crate) async fn fate(name: &'static str) -> Fate {
         let Some(life) = plant::life() else { return Fate::Through };
-        let number = life.exchanges.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = life.begin(name);
         let due = {
             let mut straggler = life.straggler.lock().unwrap_or_else(PoisonError::into_inner);
             if straggler.as_ref().is_some_and(|s| s.due <= number) { straggler.take() } else { None }
@@ -273,12 +280,12 @@ mod living {
         let life = Life::new(Ending::Late(1, 2));
         plant::Soil::BARE.living(life.clone()).spread();
         let carried = Arc::new(AtomicBool::new(false));
-        assert_eq!(fate().await, Fate::Late);
+        assert_eq!(fate("x").await, Fate::Late);
         let own = carried.clone();
         later(async move { own.store(true, Ordering::SeqCst) });
-        assert_eq!(fate().await, Fate::Through);
+        assert_eq!(fate("x").await, Fate::Through);
         assert!(!carried.load(Ordering::SeqCst));
-        assert_eq!(fate().await, Fate::Through);
+        assert_eq!(fate("x").await, Fate::Through);
         assert!(carried.load(Ordering::SeqCst) && life.is_over());
         plant::Soil::BARE.spread();
     }

@@ -142,6 +142,13 @@ plants! {
         "the proof for the tenant takes the place of the other TXT records, SPF among them";
     AutodiscoverElsewhere Calm "autodiscover-elsewhere"
         "autodiscover leads to a name at the tenant's own domain";
+    // What a journal and a guard are for.
+    DoubtRepeated Killed "doubt-repeated"
+        "a write whose answer was lost is sent again at once, and nobody looks what became of it";
+    IntentAfterwards Killed "intent-afterwards"
+        "the journal hears of a write only after it was sent";
+    GuardDropped Killed "guard-dropped"
+        "an update of a zone that is sent again after a lost answer, and the lost one, carry no prerequisite";
     // Patience, and people's word.
     RetryAfterIgnored Trouble "retry-after-ignored"
         "what was throttled is sent again at once";
@@ -185,6 +192,9 @@ pub(crate) enum Ground {
     Again,
     /// A second run after the first was refused half-way.
     BrokenOff,
+    /// A run that dies, or whose answers are lost; no rehearsal of the planted
+    /// mistakes but the harness of the crash points meets it.
+    Killed,
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //! calls, and answers an exit code; only `main` exits.
 
 mod against;
+mod approve;
 pub mod args;
+mod asked;
 mod audit;
 mod cancel;
 mod check;
@@ -69,6 +71,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let answer = match cli.verb {
         Verb::Rehearse(args) => rehearse::rehearse(&context, &args),
         Verb::Run(args) => run::run(&context, &args),
+        Verb::Approve(args) => approve::approve(&context, &args),
         Verb::Resume(args) => resume::resume(&context, &args),
         Verb::Resolve(args) => resolve::resolve(&context, &args),
         Verb::Cancel(args) => cancel::cancel(&context, &args),

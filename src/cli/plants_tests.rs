@@ -37,6 +37,11 @@ const BEGIN: &str = "Start ";
 /// The approval that is refused half-way.
 const SWITCH: &str = "Switch the mail";
 
+/// The mistakes that a rehearsal can meet.
+fn rehearsed() -> Vec<&'static Planted> {
+    ALL.iter().filter(|p| p.ground != Ground::Killed).collect()
+}
+
 /// What is to be seen after a rehearsal.
 #[derive(Debug)]
 struct Seen {
@@ -314,7 +319,8 @@ fn address(world: &mut World) -> Option<(String, String)> {
 
 #[test]
 fn every_planted_mistake_is_caught() {
-    let grounds: std::collections::BTreeSet<Ground> = ALL.iter().map(|p| p.ground).collect();
+    let all = rehearsed();
+    let grounds: std::collections::BTreeSet<Ground> = all.iter().map(|p| p.ground).collect();
     let mut controls = BTreeMap::new();
     for ground in grounds {
         Soil::of(None, PAGE).spread();
@@ -326,6 +332,7 @@ fn every_planted_mistake_is_caught() {
             // The guard holds, and the script stops before the change.
             Ground::ZoneColleague => &[1],
             Ground::Denied => &[5],
+            Ground::Killed => &[],
         };
         assert!(expected.contains(&control.exit), "{ground:?} without a mistake: {control:?}");
         // Where mistakes of the way back are to show, somebody must go that way.
@@ -338,7 +345,7 @@ fn every_planted_mistake_is_caught() {
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(planted) = ALL.get(next.fetch_add(1, Ordering::SeqCst)) {
+                while let Some(planted) = all.get(next.fetch_add(1, Ordering::SeqCst)) {
                     Soil::of(Some(planted.plant), PAGE).spread();
                     let caught = seen(planted.ground).caught(&controls[&planted.ground]);
                     lines.lock().unwrap_or_else(PoisonError::into_inner).insert(planted.name, caught);
@@ -355,10 +362,11 @@ fn report(lines: &BTreeMap<&str, Option<String>>) {
         let how = lines.get(p.name).cloned().flatten().unwrap_or_else(|| "NOT CAUGHT".to_owned());
         format!("{:<26} {how}", p.name)
     };
-    let table: Vec<String> = ALL.iter().map(line).collect();
+    let all = rehearsed();
+    let table: Vec<String> = all.iter().map(|p| line(p)).collect();
     let caught = lines.values().filter(|l| l.is_some()).count();
-    tell(&format!("{}\ncaught {caught} of {}", table.join("\n"), ALL.len()));
-    let missed: Vec<String> = ALL
+    tell(&format!("{}\ncaught {caught} of {}", table.join("\n"), all.len()));
+    let missed: Vec<String> = all
         .iter()
         .filter(|p| lines.get(p.name).is_none_or(Option::is_none))
         .map(|p| format!("{}: {}", p.name, p.what))

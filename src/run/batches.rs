@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::domains::one;
+use super::fenced;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients;
 use super::report::plural;
@@ -19,6 +20,7 @@ use super::session::Session;
 use super::shadow::exchange::{Table, user_key};
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
+use crate::migration::fences::Touch;
 use crate::migration::list::{Mailboxes, ROWS_PER_FILE};
 use crate::wire::attributes::{Entry, address_key};
 use crate::wire::guid::Guid;
@@ -41,6 +43,8 @@ pub(super) struct State {
     pub(super) status: String,
     pub(super) is_over: bool,
     pub(super) synced: BTreeSet<String>,
+    /// Whose copy a watch over the copy has told of as complete.
+    pub(super) told: BTreeSet<String>,
     pub(super) failed: BTreeMap<String, String>,
     pub(super) provisioned: BTreeSet<String>,
 }
@@ -161,6 +165,9 @@ impl Change for CreateBatch<'_> {
             )
         };
         Ok(vec![Observed { target: self.name.into(), before: json!({"rows": rows}), verdict }])
+    }
+    async fn touches(&self, session: &Session, _: &Observed) -> Result<Vec<Touch>> {
+        fenced::forwarded(session, &self.mailboxes.addresses()).await
     }
     fn settles_within(&self) -> i64 {
         300

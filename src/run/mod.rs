@@ -5,6 +5,7 @@
 //! the clients they use in `services`. Nothing here knows Rhai or the terminal.
 
 pub mod approvals;
+mod approvers;
 pub mod audit;
 #[cfg(test)]
 pub mod bare;
@@ -15,13 +16,16 @@ pub mod contract;
 #[cfg(test)]
 mod contract_tests;
 pub mod convert;
+pub mod decided;
 pub mod decommission;
 pub mod diff;
 pub mod domains;
 pub mod doubt;
 pub mod drift;
 pub mod endpoints;
+pub mod fenced;
 pub mod foresee;
+pub mod forwardings;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
@@ -30,7 +34,9 @@ pub mod inside;
 pub mod journal;
 pub mod kinds;
 pub mod licences;
+pub mod lock;
 pub mod mailflow;
+mod named;
 pub mod narrate;
 pub mod past;
 pub mod permissions;

@@ -133,6 +133,17 @@ pub enum What {
         /// The text shown.
         text: String,
     },
+    /// An approval waits for an answer from elsewhere: `stagepost approve ID`.
+    Question {
+        /// By which it is answered.
+        id: String,
+        /// The text shown.
+        text: String,
+        /// Whether somebody else than who runs must answer.
+        by_other: bool,
+        /// When nobody waits any longer, by the system's clock.
+        until: Option<Timestamp>,
+    },
     /// An approval was answered.
     Answered {
         /// The text shown.

@@ -13,6 +13,22 @@ use super::journal::{Event, Kind};
 use crate::base::Timestamp;
 use crate::wire::attributes::address_key;
 
+/// Operations from whose intents and outcomes something is learnt. Of a company of
+/// 100,000 the others fill the journal, and needn't be read.
+pub const LEARNT: [&str; 11] = [
+    "batch",
+    "start",
+    "remove",
+    "watch",
+    "license::assign",
+    "release",
+    "release::carry_home",
+    "set_mx",
+    "set_mx::lower_ttl",
+    "exchange::invoke",
+    "graph",
+];
+
 /// What was learnt.
 #[derive(Default)]
 pub struct Past {
@@ -21,6 +37,9 @@ pub struct Past {
     pub batches: BTreeMap<String, (String, BTreeSet<String>)>,
     /// When a batch was first started, by its name in lower case.
     pub started: BTreeMap<String, Timestamp>,
+    /// How often the failed rows of a batch were started once more, by its name in
+    /// lower case; and whether an intent to do so has no outcome yet.
+    pub restarts: BTreeMap<String, (u64, bool)>,
     /// Names in lower case of batches that it removed.
     pub removed: BTreeSet<String>,
     /// People whose release has begun, and whom no later batch took up.
@@ -35,6 +54,9 @@ pub struct Past {
     /// When a watch saw the copy of a batch come to its end, by the batch's name
     /// in lower case. One that found it at its end can't say.
     pub copied: BTreeMap<String, Timestamp>,
+    /// Where the service forwards people because of a start of ours, as it was seen:
+    /// address → TargetAddress.
+    pub forwarded: BTreeMap<String, String>,
     /// People whom we gave a product that they did not hold before.
     pub given: BTreeSet<String>,
     /// Messages that the old server took back: address and Message-ID.
@@ -48,11 +70,22 @@ pub struct Past {
     pub in_doubt: BTreeSet<(String, String)>,
     /// Objects whose baseline stands in the journal.
     pub baselines: BTreeSet<String>,
+    /// The latest time of any event.
+    pub newest: Option<Timestamp>,
+    /// Names of the tenant that were typed before a first write, in lower case.
+    pub named: BTreeSet<String>,
 }
 
 impl Past {
     /// Takes an event in, in the order in which it was written.
     pub fn learn(&mut self, event: &Event) {
+        // What came from beside a run has the time of another clock.
+        if !matches!(event.kind, Kind::Approval | Kind::Cancelled | Kind::Resolved) {
+            self.newest = self.newest.max(Some(event.time));
+        }
+        if event.kind == Kind::Named {
+            self.named.insert(event.target.to_lowercase());
+        }
         let applied = event.body["state"] == "applied";
         let write = || (event.operation.clone(), event.target.clone());
         match event.kind {
@@ -83,15 +116,31 @@ impl Past {
                     self.released.remove(key);
                     self.synced.remove(key);
                     self.left.remove(key);
+                    self.forwarded.remove(key);
                 }
                 let name = event.target.to_lowercase();
                 self.removed.remove(&name);
                 self.copied.remove(&name);
                 self.started.remove(&name);
+                self.restarts.remove(&name);
                 self.batches.insert(name, (event.target.clone(), rows));
             }
+            (Kind::Outcome, "start") => {
+                let restarts = self.restarts.entry(event.target.to_lowercase()).or_default();
+                if restarts.1 && event.body["state"] != "in_doubt" {
+                    *restarts = (restarts.0 + u64::from(applied), false);
+                }
+            }
             (Kind::Intent, "start") => {
+                if is_over(&event.body["before"]["status"]) {
+                    self.restarts.entry(event.target.to_lowercase()).or_default().1 = true;
+                }
                 self.started.entry(event.target.to_lowercase()).or_insert(event.time);
+            }
+            (Kind::Consequence, "start") => {
+                if let Some(target) = event.body["targetAddress"].as_str() {
+                    self.forwarded.insert(address_key(&event.target), target.to_owned());
+                }
             }
             (Kind::Outcome, "remove") if applied => {
                 self.removed.insert(event.target.to_lowercase());
@@ -159,6 +208,11 @@ impl Past {
     }
 }
 
+/// Whether a batch of this status has come to its end with failed rows.
+fn is_over(status: &Value) -> bool {
+    status.as_str().is_some_and(|s| ["failed", "syncedwitherrors"].iter().any(|over| s.eq_ignore_ascii_case(over)))
+}
+
 fn keys(list: &Value) -> impl Iterator<Item = String> + '_ {
     list.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(address_key))
 }
@@ -171,6 +225,18 @@ mod tests {
 
     fn event(kind: Kind, operation: &str, target: &str, body: Value) -> Event {
         Event { kind, time: jiff::Timestamp::UNIX_EPOCH, operation: operation.into(), target: target.into(), body }
+    }
+
+    #[test]
+    fn every_operation_that_something_is_learnt_from_is_listed() {
+        let (source, _) = include_str!("past.rs").split_once("mod tests {").expect("the tests stand last");
+        for kind in ["Intent", "Outcome"] {
+            for named in source.split(&format!("(Kind::{kind}, \"")).skip(1) {
+                let name = named.split('"').next().unwrap_or_default();
+                assert!(LEARNT.contains(&name), "{name} is learnt from and never read");
+            }
+        }
+        assert!(super::super::journal::RAW.iter().all(|raw| LEARNT.contains(raw)));
     }
 
     #[test]
@@ -204,6 +270,21 @@ mod tests {
         assert_eq!(past.copied["wave-01"], jiff::Timestamp::UNIX_EPOCH);
         past.learn(&event(Kind::Intent, "batch", "wave-01", json!({"planned": {"addresses": ["a@b.test"]}})));
         assert!(past.copied.is_empty(), "it is another copy");
+    }
+
+    #[test]
+    fn a_start_of_failed_rows_counts_once_it_is_known_to_be_applied() {
+        let mut past = Past::default();
+        let start = |status: &str| event(Kind::Intent, "start", "Wave-01", json!({"before": {"status": status}}));
+        let became = |state: &str| event(Kind::Outcome, "start", "Wave-01", json!({"state": state}));
+        past.learn(&start("Created"));
+        past.learn(&became("applied"));
+        assert_eq!(past.restarts["wave-01"], (0, false), "the first start is none");
+        past.learn(&start("SyncedWithErrors"));
+        past.learn(&became("in_doubt"));
+        assert_eq!(past.restarts["wave-01"], (0, true));
+        past.learn(&became("applied"));
+        assert_eq!(past.restarts["wave-01"], (1, false));
     }
 
     #[test]

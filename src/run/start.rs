@@ -12,13 +12,16 @@ use serde_json::{Value, json};
 use super::batches::{Batch, status_of};
 use super::consequences;
 use super::domains::one;
+use super::fenced;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::guards::{self, Force};
+use super::journal::Kind as EventKind;
 use super::recipients;
 use super::report::plural;
 use super::session::Session;
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
+use crate::migration::fences::Touch;
 use crate::migration::list::Mailboxes;
 use crate::wire::attributes::address_key;
 use crate::wire::invoke::Param;
@@ -64,6 +67,9 @@ impl Change for StartBatch<'_> {
     }
     fn settles_within(&self) -> i64 {
         300
+    }
+    async fn touches(&self, session: &Session, _: &Observed) -> Result<Vec<Touch>> {
+        fenced::forwarded(session, &self.batch.mailboxes().addresses()).await
     }
     async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
         let name = self.batch.name();
@@ -125,14 +131,47 @@ pub async fn start(session: &Arc<Session>, batch: &Batch, force: &Force) -> Resu
         step.end("not started again: mailboxes of it were given back");
         return Ok(false);
     }
+    if again && is_known(session, batch.name()) {
+        step.end("started again already, before the run was broken off");
+        return Ok(false);
+    }
     // A plan touches nobody.
     if !again && session.planning().is_none() {
         keep_images(session, batch.mailboxes()).await?;
+        settle(session, batch.name()).await?;
     }
     let outcome =
         one(gate::pass(session, &StartBatch { batch, again, force, asked: AtomicBool::new(false) }, None).await?)?;
+    if again {
+        *session.memory().restarts.entry(batch.name().to_lowercase()).or_default() += 1;
+    }
     step.end(if outcome.changed { "new mail goes to the cloud from now on" } else { "was started already" });
     Ok(outcome.changed)
+}
+
+/// Whether the journal knows of a start of the failed rows that this run has not
+/// come to yet: an earlier one was broken off after it, and it counts for this one.
+fn is_known(session: &Session, name: &str) -> bool {
+    let mut memory = session.memory();
+    let name = name.to_lowercase();
+    let done = memory.past.restarts.get(&name).map_or(0, |known| known.0);
+    let own = memory.restarts.entry(name).or_default();
+    let known = *own < done;
+    *own += u64::from(known);
+    known
+}
+
+/// A run that was broken off between a start of failed rows and its outcome: a batch
+/// that is at work again was started.
+async fn settle(session: &Session, name: &str) -> Result<()> {
+    if !session.memory().past.restarts.get(&name.to_lowercase()).is_some_and(|known| known.1) {
+        return Ok(());
+    }
+    let Some(status) = status_of(session, name).await? else { return Ok(()) };
+    let at_work = ["starting", "syncing"].contains(&status.to_ascii_lowercase().as_str());
+    let state = if at_work { "applied" } else { "not_applied" };
+    let body = json!({"state": state, "after": {"status": status}, "failure": null});
+    session.record(EventKind::Outcome, "start", name, body)
 }
 
 fn a_release_began(session: &Session, batch: &Batch) -> bool {

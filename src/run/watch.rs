@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::batches::{Batch, Row, State, batch_named, rows_of};
 use super::consequences;
+use super::forwardings;
 use super::journal::Kind as EventKind;
 use super::narrate::What;
 use super::report::plural;
@@ -56,7 +57,7 @@ impl Watch {
 /// Watches a batch until its initial copy is over, and learns which rows are
 /// synced and which failed. A failed batch is an answer, not a failure. With a
 /// pause it comes back once the time is over and somebody's copy is complete who
-/// was not told of yet: what is done in an old mailbox after its copy is lost, so
+/// was not told of yet, the first time at once: what is done in an old mailbox after its copy is lost, so
 /// nobody should wait for the slowest of the wave.
 ///
 /// # Errors
@@ -67,11 +68,19 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     }
     let name = batch.name();
     let step = session.step("watch", name);
-    let deadline = session.now() + how.deadline;
     let reason = if how.until_provisioned { format!("the mailboxes of {name}") } else { format!("the copy of {name}") };
+    // A watch of an earlier pass goes on: its time is not counted anew.
+    let which = json!([name, how.until_provisioned]);
+    let deadline = session.deadline("watch", &which, session.now() + how.deadline, &reason)?;
+    let back = match how.pause {
+        Some(pause) => Some(session.wait_ends("watch::pause", &which, session.now() + pause, &reason)?),
+        None => None,
+    };
     session.note(What::Waiting { reason, until: deadline });
-    let back = how.pause.map(|pause| session.now() + pause);
-    let known = batch.state().synced.len();
+    let known = batch.state().told.len();
+    // Who is complete before anything was told is not kept waiting for a pause: an
+    // earlier run may have been broken off just before their conversion.
+    let mut at_once = how.pause.is_some() && known == 0;
     // Whoever finds a batch at its end doesn't know since when.
     let mut seen_at_work = false;
     if session.planning().is_some() {
@@ -117,9 +126,10 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         if how.until_provisioned && session.now() >= deadline {
             break (status, rows_of(session, name).await?, false);
         }
-        if back.is_some_and(|at| session.now() >= at) && done > known {
+        if (at_once || back.is_some_and(|at| session.now() >= at)) && done > known {
             break (status, rows_of(session, name).await?, false);
         }
+        at_once = false;
         if session.now() >= deadline {
             return Err(Failure::new(
                 Kind::Timeout,
@@ -132,7 +142,10 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         seen_at_work = true;
         session.clock().sleep(how.every).await?;
     };
-    let told = batch.state().synced.clone();
+    let (before, told) = {
+        let state = batch.state();
+        (state.synced.clone(), state.told.clone())
+    };
     let mut state = State { status: status.clone(), is_over, ..State::default() };
     for row in &rows {
         let key = address_key(&row.address);
@@ -140,7 +153,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
             state.provisioned.insert(key.clone());
         }
         if row.is_synced() {
-            if row.skipped > 0 && !told.contains(&key) {
+            if row.skipped > 0 && !before.contains(&key) {
                 session.note(What::Finding {
                     severity: "warning".into(),
                     target: row.address.clone(),
@@ -159,6 +172,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
             state.failed.insert(key, why);
         }
     }
+    forwardings::seen(session, &rows).await?;
     let (synced, failed) = (state.synced.len(), state.failed.len());
     session.record(
         EventKind::Outcome,
@@ -167,6 +181,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
         json!({"status": status, "synced": state.synced, "failed": state.failed, "provisioned": state.provisioned.len(), "seen_to_end": seen_at_work && is_over}),
     )?;
     session.memory().failed_rows.extend(state.failed.clone());
+    state.told = if how.until_provisioned { told } else { state.synced.clone() };
     *batch.state() = state;
     if how.until_provisioned {
         let made = batch.provisioned().len();

@@ -201,7 +201,7 @@ impl Directory {
             let mut ldap = self.connection().await.map_err(named)?;
             let bare = if plant::is(Plant::NameUnescaped) { dn.replace('\\', "") } else { dn.to_owned() };
             crash::point("ldap before").map_err(named)?;
-            let sent = match crash::fate().await {
+            let sent = match crash::fate("ldap modify").await {
                 Fate::Through => ldap.with_timeout(MODIFY_LIMIT).modify(&bare, changes.clone()).await,
                 fate => {
                     let mut own = ldap.clone();
@@ -276,7 +276,7 @@ impl Directory {
                 Err(failure) => return Err(named(failure)),
             };
             crash::point("ldap before").map_err(named)?;
-            if crash::fate().await != Fate::Through {
+            if crash::fate("ldap search").await != Fate::Through {
                 // A search changes nothing: however it is lost, it is asked again.
                 self.drop_connection().await;
                 patience.again(&self.0.clock, named(crash::lost())).await?;

@@ -255,7 +255,7 @@ impl DnsClient {
 
     async fn udp(&self, host: &str, port: u16, id: u16, bytes: &[u8]) -> Result<Message> {
         crash::point("dns before")?;
-        if crash::fate().await != Fate::Through {
+        if crash::fate("dns").await != Fate::Through {
             return Err(crash::lost());
         }
         let answer = self.datagrams(host, port, id, bytes).await;
@@ -302,7 +302,7 @@ pub(super) enum Sent {
 /// One message over TCP and the bytes of its answer.
 pub(super) async fn tcp(dialer: &Dialer, host: &str, port: u16, bytes: &[u8]) -> Result<Vec<u8>, Sent> {
     crash::point("dns before").map_err(Sent::Not)?;
-    let answer = match crash::fate().await {
+    let answer = match crash::fate("dns tcp").await {
         Fate::Through => stream(dialer, host, port, bytes).await,
         Fate::Unsent => return Err(Sent::Lost(crash::lost())),
         Fate::Unanswered => {

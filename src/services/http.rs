@@ -182,7 +182,7 @@ impl Http {
             return self.send(call).await;
         }
         crash::point("https before").map_err(Broken::Never)?;
-        let answer = match crash::fate().await {
+        let answer = match crash::fate(call.service).await {
             Fate::Through => self.send(call).await,
             Fate::Unsent => return Err(Broken::Lost(crash::lost())),
             Fate::Unanswered => {

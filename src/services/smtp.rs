@@ -3,7 +3,8 @@
 //!
 //! TLS is used when offered, and a bad certificate is a finding, not the end:
 //! that is how mail servers treat each other. Replies that refuse are answers,
-//! not failures. A message whose last reply was lost is in doubt.
+//! not failures. A conversation that breaks off before its message is begun
+//! again, as mail servers do; a message whose last reply was lost is in doubt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::TcpStream;
 
 use super::dialer::Dialer;
-use super::retry::in_doubt;
+use super::retry::{Patience, in_doubt};
 use super::tap::Listener;
 use crate::base::crash::{self, Fate};
 use crate::base::{Clock, Failure, Kind, Result};
@@ -144,7 +145,15 @@ impl Smtp {
     async fn converse(&self, host: &str, from: &str, to: &str, mail: Option<String>) -> Result<Sent> {
         plain(from)?;
         plain(to)?;
-        self.talk(host, &Letter { from, to, mail }).await.map_err(|f| f.during(SERVICE, "send").on(to))
+        let letter = Letter { from, to, mail };
+        let mut patience = Patience::new(format!("mail {host} {to}")).tries(3);
+        loop {
+            match self.talk(host, &letter).await.map_err(|f| f.during(SERVICE, "send").on(to)) {
+                // It broke off before the message was handed over.
+                Err(failure) if failure.retryable => patience.again(&self.0.clock, failure).await?,
+                answer => return answer,
+            }
+        }
     }
 
     async fn talk(&self, host: &str, letter: &Letter<'_>) -> Result<Sent> {
@@ -229,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<'_, S> {
         }
         // From here on the server may have the message without our knowing.
         crash::point("smtp before")?;
-        let reply = match crash::fate().await {
+        let reply = match crash::fate("smtp").await {
             Fate::Unsent => Err(crash::lost()),
             fate => match self.write(text).await {
                 Ok(()) if fate == Fate::Through => self.reply().await,
@@ -251,7 +260,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<'_, S> {
     async fn command(&mut self, verb: &str, argument: &str) -> Result<Reply> {
         let line = if argument.is_empty() { format!("{verb}\r\n") } else { format!("{verb} {argument}\r\n") };
         crash::point("smtp before")?;
-        self.write(&line).await?;
+        match crash::fate("smtp command").await {
+            Fate::Through => self.write(&line).await?,
+            Fate::Unsent | Fate::Unanswered | Fate::Late => return Err(crash::lost()),
+        }
         let reply = self.reply().await;
         crash::point("smtp after")?;
         let body = if argument.is_empty() { Value::Null } else { Value::String(argument.to_owned()) };

@@ -12,19 +12,20 @@ use clap::Parser as _;
 use super::super::args::{Cli, Verb};
 use super::super::environment::{self, Opened, Opening};
 use super::super::lists::Script;
+use super::super::resume::{self, Again};
 use super::super::{code_of, companies, lists, rehearse, runtime};
 use super::picture::Picture;
 use crate::base::crash::{Ending, Life};
 use crate::base::plant::{Plant, Soil};
-use crate::base::{Failure, Kind, Result, Timestamp};
+use crate::base::{Cancel, Failure, Kind, Result, Timestamp};
 use crate::host::{Host, Library};
 use crate::lab::World;
 use crate::lab::serve::Lab;
-use crate::run::Session;
-use crate::run::approvals::{Answer, Approver, working_day_later};
+use crate::run::approvals::{Answer, Approver, Asking, working_day_later};
 use crate::run::journal::Journal;
-use crate::run::narrate::{Keeper, Note};
-use crate::run::process;
+use crate::run::narrate::Keeper;
+use crate::run::session::Session;
+use crate::run::{Mode, pins, process};
 
 /// Rows of a page: a small company has several.
 const PAGE: u32 = 20;
@@ -46,17 +47,33 @@ pub(super) struct Project {
     folder: tempfile::TempDir,
     person: Arc<Person>,
     plant: Option<Plant>,
+    resumes: bool,
 }
 
 impl Project {
-    /// A fresh one.
+    /// A fresh one, whose runs go on where the one before was broken off.
     pub(super) fn new() -> Project {
-        Project::planted(None)
+        Project { folder: folder(), person: Arc::default(), plant: None, resumes: true }
     }
 
-    /// A fresh one, whose host makes a mistake.
-    pub(super) fn planted(plant: Option<Plant>) -> Project {
-        Project { folder: folder(), person: Arc::default(), plant }
+    /// The same, of a host with a mistake.
+    pub(super) fn planted(self, plant: Option<Plant>) -> Project {
+        Project { plant, ..self }
+    }
+
+    /// The same, in which each run is a new one.
+    pub(super) fn anew(self, anew: bool) -> Project {
+        Project { resumes: !anew, ..self }
+    }
+
+    /// The run that was broken off, if the journal knows of one.
+    fn left(&self) -> Result<Option<Again>> {
+        if !self.folder.path().join(".stagepost/journal.sqlite").exists() {
+            return Ok(None);
+        }
+        let runs = environment::journal(self.folder.path())?.runs()?;
+        let last = runs.into_iter().last().filter(|run| run.verb == "run" && run.state != "ended");
+        Ok(last.map(|run| Again { run, accept_changes: false }))
     }
 
     /// Its folder.
@@ -66,19 +83,25 @@ impl Project {
 }
 
 /// Somebody who answers yes a working day after first asked, and at once if asked
-/// the same again after that.
+/// the same again after that. A run that goes on may name another number of people:
+/// whom an earlier one gave back is no longer among them.
 #[derive(Default)]
 struct Person(Mutex<BTreeMap<String, Timestamp>>);
 
 #[async_trait]
 impl Approver for Person {
-    async fn ask(&self, session: &Session, text: &str) -> Result<Option<Answer>> {
+    async fn ask(&self, session: &Session, asking: &Asking, _: &Cancel) -> Result<Option<Answer>> {
         let until = {
             let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            *asked.entry(text.to_owned()).or_insert_with(|| working_day_later(session.now()))
+            let text = &asking.question.text;
+            let question: String = text.split(' ').filter(|word| word.parse::<u64>().is_err()).collect();
+            *asked.entry(question).or_insert_with(|| working_day_later(session.now()))
         };
         session.clock().sleep_until(until).await?;
-        Ok(Some(Answer { granted: true, by: "the person".into() }))
+        Ok(Some(Answer::here(true, "the person", "rehearsal")))
+    }
+    fn hears_others(&self) -> bool {
+        false
     }
 }
 
@@ -88,8 +111,6 @@ pub(super) struct Ran {
     pub code: u8,
     /// Why it ended early.
     pub failure: Option<Failure>,
-    /// What it told.
-    pub notes: Vec<Note>,
 }
 
 /// A folder whose commits cost no disk, where the system has one.
@@ -129,16 +150,14 @@ impl Ground {
         self.lab().put(self.before.clone());
     }
 
-    /// The world, to look at or to change.
-    pub(super) fn world(&self) -> Arc<Mutex<World>> {
-        self.lab().world()
+    /// The world as it is now.
+    pub(super) fn snapshot(&self) -> World {
+        self.lab().world().lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What there is to compare.
     pub(super) fn picture(&self) -> Picture {
-        let world = self.world();
-        let world = world.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Picture::of(&world)
+        Picture::of(&self.snapshot())
     }
 
     /// A run of a project that comes to its end, or not.
@@ -157,24 +176,18 @@ impl Ground {
     /// What one process does: it opens, runs, and is gone with all its threads.
     fn process(&self, project: &Project, wrap: Wrap<'_>) -> Ran {
         let runtime = runtime(Some(1)).expect("a runtime starts");
-        let keeper = Arc::new(Keeper::default());
-        let end = self.session(project, wrap, &runtime, &keeper);
+        let end = self.session(project, wrap, &runtime);
         // What was under way is cut off, as when a process dies.
         runtime.shutdown_timeout(Duration::from_secs(10));
         let (code, failure) = match end {
             Ok(code) => (code, None),
             Err(failure) => (code_of(failure.kind), Some(failure)),
         };
-        Ran { code, failure, notes: keeper.notes() }
+        Ran { code, failure }
     }
 
-    fn session(
-        &self,
-        project: &Project,
-        wrap: Wrap<'_>,
-        runtime: &tokio::runtime::Runtime,
-        keeper: &Arc<Keeper>,
-    ) -> Result<u8> {
+    fn session(&self, project: &Project, wrap: Wrap<'_>, runtime: &tokio::runtime::Runtime) -> Result<u8> {
+        let again = if project.resumes { project.left()? } else { None };
         let opening = Opening {
             profile: self.lab().profile_path(),
             project: rehearse::sample_project(self.lab(), None, self.home.path())?,
@@ -182,15 +195,20 @@ impl Ground {
             journal_folder: project.folder.path(),
             out: project.folder.path(),
             approver: project.person.clone(),
-            narrator: keeper.clone(),
+            narrator: Arc::new(Keeper::default()),
             tap: None,
             handle: runtime.handle().clone(),
-            run: None,
-            mode: crate::run::Mode::Open,
+            run: again.as_ref().map(|again| again.run.id.clone()),
+            mode: Mode::Open,
         };
         let Opened { session, .. } = runtime.block_on(environment::open_wrapped(opening, wrap))?;
-        process::begin(&session, "run", &self.script.name, &[])?;
-        let mut host = Host::new(session.clone(), Library::bundled_only());
+        let library = Library::bundled_only();
+        let pinned = resume::pinned(self.home.path(), &self.script, &library, session.project())?;
+        match again {
+            None => pins::begin(&session, "run", &self.script.name, &pinned)?,
+            Some(again) => again.goes_on(&session, &self.script.name, &pinned)?,
+        }
+        let mut host = Host::new(session.clone(), library);
         let ended = host.run_text(&self.script.name, &self.script.text);
         let code = match &ended {
             Ok(_) if session.memory().left.is_empty() => 0,
