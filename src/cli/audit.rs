@@ -86,7 +86,7 @@ fn verify(context: &Context, args: &AuditVerify) -> Result<u8> {
             true => format!("sound: {events}, numbers without gaps, every hash and every table made from them fits"),
             false => format!(
                 "not what was written: {} in {events}",
-                words::counted(verdict.damage.len() as u64, "damage", "damages")
+                words::counted(verdict.damage.len() as u64, "finding", "findings")
             ),
         },
     )];

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::args::Runs;
 use super::audit::journal;
+use super::status::NARROW;
 use crate::base::Result;
 use crate::report::words;
 use crate::run::journal::Run;
@@ -41,7 +42,12 @@ pub(crate) fn runs(context: &Context, args: &Runs) -> Result<u8> {
             ]
         })
         .collect();
-    context.ui.table(&["run", "state", "moved", "left", "writes", "began", "last", "what"], &rows);
+    if context.ui.width() < NARROW {
+        let rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.into_iter().take(5).collect()).collect();
+        context.ui.table(&["run", "state", "moved", "left", "writes"], &rows);
+    } else {
+        context.ui.table(&["run", "state", "moved", "left", "writes", "began", "last", "what"], &rows);
+    }
     if let Some(run) = runs.last() {
         context.ui.hint(&format!("`stagepost show {}` tells what a run did", run.id));
     }

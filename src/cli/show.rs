@@ -142,6 +142,7 @@ impl Account {
             (Some(Kind::Baseline), _) => Some(("kept whole".to_owned(), Tone::Dim)),
             (Some(Kind::Outcome), "applied") => Some((record.operation.clone(), Tone::Good)),
             (Some(Kind::Call), _) => Some(("heard".to_owned(), Tone::Dim)),
+            (Some(Kind::Consequence), _) => Some(("by the service".to_owned(), Tone::Dim)),
             _ => None,
         };
         let Some((word, tone)) = groups.filter(|_| !self.detailed) else {
@@ -152,11 +153,11 @@ impl Account {
         match &mut self.group {
             Some(group) if group.word == word => {
                 group.last = record.number;
-                group.names.push(record.target);
+                group.names.push(name(&record));
             }
             _ => {
                 self.close();
-                let (last, names) = (record.number, vec![record.target.clone()]);
+                let (last, names) = (record.number, vec![name(&record)]);
                 self.group = Some(Group { word, tone, first: record, last, names });
             }
         }
@@ -179,6 +180,15 @@ impl Account {
         self.close();
         self.lines.extend(self.open.into_values());
         self.lines
+    }
+}
+
+/// What a record of a group is about.
+fn name(record: &Record) -> String {
+    match record.event {
+        // What the world told a script has a place and no object.
+        Some(Kind::Call) if record.target.is_empty() => record.operation.clone(),
+        _ => record.target.clone(),
     }
 }
 
@@ -227,6 +237,12 @@ pub(crate) fn plain(record: &Record, detailed: bool) -> AccountLine {
             let word = if record.outcome == "refused" { "refused" } else { "approved" };
             line(record, word, tone, format!("{target}{}", by(record)))
         }
+        Some(Kind::Asked) => line(record, "asked", Tone::Plain, target),
+        Some(Kind::Wait) => {
+            let until = said("until").parse().map_or_else(|_| String::new(), words::moment_long);
+            line(record, "wait", Tone::Dim, format!("{} until {until}: {}", record.operation, said("reason")))
+        }
+        Some(Kind::Consequence) if !detailed => line(record, "by the service", Tone::Dim, target),
         Some(Kind::Left) => line(record, "left whole", Tone::Warn, format!("{target}: {}", said("reason"))),
         Some(Kind::Forced) => {
             let text = format!("{} on {target}: {}; because: {}", record.operation, said("text"), said("reason"));
@@ -237,7 +253,11 @@ pub(crate) fn plain(record: &Record, detailed: bool) -> AccountLine {
             line(record, "ended", Tone::Dim, format!("{}{code}", said("state").replace('_', " ")))
         }
         _ => {
-            let more = if record.more.is_null() { String::new() } else { short(&record.more.to_string()) };
+            let more = match (detailed, &record.more) {
+                (_, Value::Null) => String::new(),
+                (true, more) => short(&more.to_string()),
+                (false, _) => said("reason").to_owned(),
+            };
             let text = [record.operation.as_str(), target, &more].map(str::trim).join(" ");
             line(record, record.kind, Tone::Plain, format!("{}{}", text.trim(), by(record)))
         }

@@ -21,6 +21,9 @@ use crate::run::seen::{self, Everybody};
 use crate::run::standing::{Place, Seen, Standing, Standings, Waits};
 use crate::wire::attributes::address_key;
 
+/// Columns below which a table has fewer.
+pub(crate) const NARROW: usize = 90;
+
 /// Tells where everybody stands.
 pub(crate) fn status(context: &Context, args: &Status) -> Result<u8> {
     let folder = project_of(&args.at)?;
@@ -177,7 +180,14 @@ fn tell(context: &Context, mut told: Told) {
             ]
         })
         .collect();
-    context.ui.table(&["mailbox", "step", "place", "batch", "date", "waits for"], &rows);
+    if context.ui.width() < NARROW {
+        // Rather fewer columns than addresses that are cut.
+        let few = |row: &Vec<String>| [0, 2, 4].iter().filter_map(|i| row.get(*i).cloned()).collect();
+        let rows: Vec<Vec<String>> = rows.iter().map(few).collect();
+        context.ui.table(&["mailbox", "place", "date"], &rows);
+    } else {
+        context.ui.table(&["mailbox", "step", "place", "batch", "date", "waits for"], &rows);
+    }
     let sums: Vec<String> = counts.iter().map(|(place, n)| format!("{} {}", words::count(*n), place.words())).collect();
     let whole = words::counted(told.all.len() as u64, "mailbox", "mailboxes");
     let how = if told.seen { "as both sides show it" } else { "as the journal remembers it; nobody was asked" };

@@ -135,12 +135,15 @@ fn value(person: &Person, records: &[Record], next: &Next) -> Value {
 fn tell(context: &Context, person: &Person, records: &[Record], next: &Next, journal: bool) {
     let standing = &person.standing;
     let mut facts: Vec<(&str, String)> = Vec::new();
-    let name = if person.name.is_empty() { String::new() } else { format!("{}, ", person.name) };
+    let name = match person.name.as_str() {
+        "" => person.address.clone(),
+        name => format!("{name} <{}>", person.address),
+    };
     let asked = match person.asked.eq_ignore_ascii_case(&person.address) {
         true => String::new(),
         false => format!(" (asked for by {})", person.asked),
     };
-    facts.push(("person", format!("{name}{}{asked}", person.address)));
+    facts.push(("person", format!("{name}{asked}")));
     let since = standing.since.map(|t| format!(" since {}", words::moment_long(t))).unwrap_or_default();
     let step = if standing.step == 0 { String::new() } else { format!(", step {} of 11", standing.step) };
     facts.push(("place", format!("{}{step}{since}", standing.place.words())));

@@ -31,6 +31,7 @@ use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::fences::Touch;
 use crate::migration::sets::Sets;
+use crate::services::requests;
 
 /// What makes a second try safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +137,13 @@ pub trait Change: Send + Sync {
     /// Writes a group; answers in its order. For services that take many at
     /// once.
     fn apply_group<'a>(&'a self, session: &'a Session, group: Vec<&'a Observed>) -> BoxFuture<'a, Vec<Result<()>>> {
-        async move { session.clock().fan_out(group, self.at_once(), |one| self.apply(session, one)).await }.boxed()
+        async move {
+            session
+                .clock()
+                .fan_out(group, self.at_once(), |one| requests::about(&one.target, self.apply(session, one)))
+                .await
+        }
+        .boxed()
     }
     /// What a write of one object touches, for the fences; told from its images
     /// unless the change knows better.
@@ -348,7 +355,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
     // From here to the outcome a cancellation waits: what is in flight ends.
     let _in_flight = session.in_flight();
 
-    let mut results: Vec<Result<()>> = change.apply_group(session, group.iter().collect()).await;
+    let (mut results, mut given) = requests::collected(change.apply_group(session, group.iter().collect())).await;
     if plant::is(Plant::IntentAfterwards) {
         session.append(&intents)?;
     }
@@ -370,7 +377,8 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
             break;
         }
         let retried: Vec<&Observed> = again.iter().filter_map(|i| group.get(*i)).collect();
-        let answers = change.apply_group(session, retried).await;
+        let (answers, more) = requests::collected(change.apply_group(session, retried)).await;
+        given.add(more);
         for (i, answer) in again.into_iter().zip(answers) {
             if let Some(slot) = results.get_mut(i) {
                 *slot = answer;
@@ -411,6 +419,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
             "state": state,
             "after": seen.before,
             "failure": result.as_ref().err().map(|f| f.message.clone()),
+            "requests": given.of(&one.target),
         });
         if change.call().is_some() {
             body["answer"] = change.answer();

@@ -12,6 +12,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::audit::{Damage, Harm, Kept, Noted, Verdict, Verifier};
 use super::journal::{Kind, Run, Stored};
+use super::lock::Holder;
+use super::process;
 use super::schema;
 use super::sqlite::too_new;
 use crate::base::{self, Failure, Result};
@@ -47,13 +49,17 @@ pub enum Of<'a> {
 }
 
 impl Reading {
-    /// Opens the journal of a project; the folder is that of the project.
+    /// Opens the journal of a project; the folder is that of the project, or that
+    /// in which a copy lies.
     ///
     /// # Errors
     /// `not_found`: there is none. `local`: it can't be read, or a newer stagepost
     /// wrote it.
     pub fn open(project: &Path) -> Result<Reading> {
         let path = project.join(".stagepost/journal.sqlite");
+        // A copy may lie in a folder of its own.
+        let copy = project.join("journal.sqlite");
+        let path = if !path.exists() && copy.exists() { copy } else { path };
         if !path.exists() {
             return Err(Failure::new(base::Kind::NotFound, format!("{} holds no journal", project.display())).hint(
                 "a journal begins with `stagepost run`; go to the folder of the project, or name it with --journal",
@@ -259,12 +265,15 @@ impl Reading {
         let path = self.path.with_file_name("lock");
         let file = File::open(&path).ok()?;
         // For a moment, and only where a run seems to be at work.
-        if file.try_lock_shared().is_ok() {
+        let is_free = file.try_lock_shared().is_ok();
+        if is_free {
             // Closing gives it back in any case.
             let _ = file.unlock();
-            return None;
         }
-        Some(std::fs::read_to_string(&path).unwrap_or_default().trim().to_owned())
+        let holder = std::fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+        // The lock of another machine can't be seen from here; its name can.
+        let is_away = Holder::of(&holder).is_some_and(|h| !h.host.is_empty() && h.host != process::host());
+        (!is_free || is_away).then_some(holder)
     }
 
     /// The run that the holder of the lock works on, of those that seem to be at
@@ -361,9 +370,10 @@ mod tests {
 
     /// Journals as builds of each version of the schema left them, by real runs of
     /// the standard script over five mailboxes.
-    const KEPT: [(i64, &[u8], usize); 2] = [
+    const KEPT: [(i64, &[u8], usize); 3] = [
         (1, include_bytes!("../../tests/journals/v1.sqlite"), 60),
         (2, include_bytes!("../../tests/journals/v2.sqlite"), 64),
+        (3, include_bytes!("../../tests/journals/v3.sqlite"), 80),
     ];
 
     fn laid(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {

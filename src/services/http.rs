@@ -243,7 +243,10 @@ impl Http {
         let body = response.bytes().await.map_err(|e| match broken(&host, &e) {
             Broken::NotSent(f) | Broken::Never(f) | Broken::Lost(f) => Broken::Lost(f.status(status)),
         })?;
-        Ok(Answer { status, headers, body: unpack(body.to_vec()) })
+        let answer = Answer { status, headers, body: unpack(body.to_vec()) };
+        // Graph and Exchange name it so.
+        super::requests::note(answer.header("request-id"));
+        Ok(answer)
     }
 
     /// A literal address never passes the resolver, and a port in the URL

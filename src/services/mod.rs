@@ -21,6 +21,7 @@ mod ldap_codes;
 mod ldap_entry;
 mod module;
 pub mod probes;
+pub mod requests;
 pub mod retry;
 pub mod secrets;
 pub mod smtp;

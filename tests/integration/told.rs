@@ -44,12 +44,12 @@ fn standings(folder: &Path, more: &[&str]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Who was converted, in the lab's own directory.
-fn converted(lab: &LabProcess) -> BTreeSet<String> {
-    let world = lab.get("/world");
-    let objects = world["directory"].as_object().expect("the directory of the world");
-    let people = objects.values().filter(|o| o["homeMDB"].is_null() && o["targetAddress"].is_array());
-    people.filter_map(|o| o["mail"][0].as_str().map(str::to_lowercase)).collect()
+/// Who is wholly in the cloud, as the lab's judge sees it.
+fn moved(lab: &LabProcess) -> BTreeSet<String> {
+    let proof = lab.get("/proof");
+    let rows = proof["rows"].as_array().expect("a row each");
+    let moved = rows.iter().filter(|r| r["outcome"] == "moved");
+    moved.filter_map(|r| r["address"].as_str().map(str::to_lowercase)).collect()
 }
 
 fn is_sound(output: &Output) -> bool {
@@ -80,7 +80,7 @@ fn what_the_commands_tell_is_what_the_lab_did() {
     let remembered = standings(at, &[]);
     let is_converted = |place: &str| remembered.iter().filter(|(_, p)| *p == place).map(|(a, _)| a.clone()).collect();
     let those: BTreeSet<String> = is_converted("converted");
-    assert_eq!((remembered.len(), &those), (30, &converted(&lab)));
+    assert_eq!((remembered.len(), &those), (30, &moved(&lab)));
     let before = lab.get("/world");
     assert_eq!(standings(at, &["--profile", PROFILE, "--mailboxes", "list.csv"]), remembered);
     a_person_is_told(
@@ -172,6 +172,8 @@ fn the_export_has_everything_but_secrets(at: &Path, passwords: &[String]) {
     let conversion =
         outcomes.iter().find(|e| e["operation"] == "convert_to_mail_user").expect("somebody was converted");
     assert!(conversion["before"]["homeMDB"].is_array() && conversion["after"]["homeMDB"].is_null());
+    let licence = outcomes.iter().find(|e| e["operation"] == "license::assign").expect("somebody got a licence");
+    assert!(licence["requests"].as_array().is_some_and(|ids| !ids.is_empty()), "{licence}");
     let since = events.last().expect("it has events")["time"].as_str().expect("a time").to_owned();
     assert!(lines(&run(at, &["audit", "export", "--since", &since])).len() < events.len());
     assert_eq!(code(&run(at, &["audit", "export", "--since", "soon"])), 2);
