@@ -7,6 +7,7 @@ mod against;
 mod borders;
 mod companies;
 mod examples;
+mod failing;
 mod golden;
 mod guards;
 mod messes;
