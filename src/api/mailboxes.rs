@@ -70,6 +70,7 @@ fn read_list(call: &mut Call) -> Result<Dynamic> {
     let path = call.session().path(&name);
     let bytes = read_bytes(&name, &path)?;
     call.session().pin_file("mailboxes::read", &name, &bytes)?;
+    call.session().rests_on(&name, &path, &bytes);
     let unknown_columns = options.unknown_columns.unwrap_or(call.session().project().unknown_columns);
     let how = Reading { unknown_columns, ..Reading::default() };
     let (list, findings) = read::read_with(&name, &bytes, &how);

@@ -5,6 +5,7 @@
 //! completion, the checker and the reference pages all read these tables. No
 //! file here opens a socket, keeps a state or knows a rule of the field.
 
+mod asking;
 pub mod cloud;
 pub mod core;
 pub mod declare;

@@ -40,14 +40,21 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive {
         namespace: "",
         name: "approve",
-        args: &[Arg::new("text", Kind::Text, "What is about to happen, and what people will notice")],
+        args: &[
+            Arg::new("text", Kind::Text, "What is about to happen, and what people will notice"),
+            Arg::maybe(
+                "value",
+                Kind::Any,
+                "What it is about (mailboxes, a batch, plain data); or a map of options: `value`, `timeout_hours`, `by_other`",
+            ),
+        ],
         returns: "()",
         summary: "Asks a person before something that people notice",
-        about: "Ends the run with exit code 5 where nobody can be asked, and when the answer is no. A rehearsal answers itself after a working day and reports it.",
+        about: "The answer is bound to the script, the text and the value: with any of them changed it is asked anew, and a run that goes on asks nothing again that was granted. Answered at the terminal, by --approve, or from another terminal with `stagepost approve`. `timeout_hours` ends the waiting, `by_other` asks for somebody else than who runs; [approvals] of stagepost.toml says both for all. Ends the run with exit code 5 where nobody can be asked, and when the answer is no. A rehearsal answers itself after a working day and reports it.",
         failures: &[base::Kind::Approval],
         effect: Effect::Waits,
         way_back: "",
-        example: "approve(\"New mail of 5 people will arrive only in the cloud. Start?\");",
+        example: "let wave = mailboxes::read(\"mailboxes.csv\").take(5);\napprove(`New mail of ${wave.len} people will arrive only in the cloud. Start?`, wave);\napprove(\"Switch the mail?\", #{ timeout_hours: 48 });",
         since: "0.1",
         methods_too: false,
         call: approve,
@@ -303,8 +310,8 @@ fn project(call: &mut Call) -> Result<Dynamic> {
 
 fn approve(call: &mut Call) -> Result<Dynamic> {
     let session = Arc::clone(call.session());
-    let text = call.text(0)?;
-    call.wait(approvals::approve(&session, &text))?;
+    let question = super::asking::question(call)?;
+    call.wait(approvals::ask(&session, question))?;
     Ok(Dynamic::UNIT)
 }
 
@@ -320,7 +327,8 @@ fn notice(call: &mut Call) -> Result<Dynamic> {
     }
     let folder = call.session().out().join("notices");
     let path = folder.join(format!("{}.txt", name.trim_end_matches(".txt")));
-    if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
+    // A plan tells nobody.
+    if call.session().planning().is_some() || std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
         return Ok(path.display().to_string().into());
     }
     std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, &text)).map_err(|e| {

@@ -11,6 +11,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, Map, Position};
 use super::declare::{Call, OwnType, Property, nothing, own};
 use crate::base::Result;
 use crate::host::failures;
+use crate::host::foreseen::{self, Unknown};
 use crate::migration::list::{Mailboxes, Row};
 use crate::run::batches::Batch;
 use crate::run::report::{Finding, Report};
@@ -185,6 +186,17 @@ pub const TYPES: &[OwnType] = &[
         ],
         iterate: None,
         extra: nothing,
+    },
+    OwnType {
+        name: "Unknown",
+        about: "What a plan can't say: an identifier that only a service gives. It is handed on like any value; to \
+                compare it ends the plan",
+        id: TypeId::of::<Unknown>,
+        path: std::any::type_name::<Unknown>,
+        show: |value| own::<Unknown>(value).map_or_else(String::new, |u| u.mark()),
+        properties: &[],
+        iterate: None,
+        extra: foreseen::refuse_comparisons,
     },
 ];
 

@@ -140,7 +140,9 @@ fn waves_of(call: &mut Call) -> Result<Dynamic> {
     rules.keep = if together.is_empty() { Keep::Nothing } else { Keep::Delegates };
     let statistics = match options.statistics {
         Some(name) => {
-            let bytes = read_bytes(&name, &call.session().path(&name))?;
+            let path = call.session().path(&name);
+            let bytes = read_bytes(&name, &path)?;
+            call.session().rests_on(&name, &path, &bytes);
             let read = statistics::read(&bytes).map_err(|why| {
                 Failure::new(base::Kind::Validation, format!("{name} holds no sizes that can be read"))
                     .on(&name)

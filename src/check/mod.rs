@@ -8,6 +8,7 @@
 
 pub mod imports;
 pub mod names;
+mod steps;
 pub mod suggest;
 mod walk;
 

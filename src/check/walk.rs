@@ -1,14 +1,14 @@
 //! The walk over a compiled script: each call against the known names.
 //!
-//! All use of Rhai's syntax tree is in this file; its shape may change with
-//! any version of the crate.
+//! Rhai's syntax tree is used here, in `steps` and in `imports`; its shape may
+//! change with any version of the crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Namespace, Position, Scope, Stmt};
 
 use super::names::{self, Names, Overload};
-use super::{Problem, Severity, suggest};
+use super::{Problem, Severity, steps, suggest};
 use crate::base::{Failure, Kind};
 use crate::host::library::Library;
 use crate::host::words;
@@ -178,6 +178,9 @@ impl<'a> Findings<'a> {
             }
             true
         });
+        for (position, severity, failure) in steps::faults(ast) {
+            self.push(&source, position, severity, &failure);
+        }
     }
 
     fn push(&mut self, source: &Source, position: Position, severity: Severity, failure: &Failure) {

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod telling;
 
-pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Runs, Show, Where};
+pub use telling::{Audit, AuditExport, AuditHead, AuditVerb, AuditVerify, Report, Runs, Show, Status, Where, Why};
 
 use crate::ui::{ColourChoice, Verbosity};
 
@@ -89,6 +89,8 @@ pub enum Verb {
     Rehearse(Rehearse),
     /// Run a script against the environment of a profile
     Run(Run),
+    /// Answer what a run asks, from another terminal
+    Approve(Approve),
     /// Write down what a run would change; reads, and writes to nobody
     Plan(Plan),
     /// Go on with a run that was broken off
@@ -103,6 +105,12 @@ pub enum Verb {
     Runs(Runs),
     /// Tell what a run did
     Show(Show),
+    /// Tell for each mailbox where it stands and what it waits for
+    Status(Status),
+    /// Tell one person's whole story
+    Why(Why),
+    /// Write the page of a run
+    Report(Report),
     /// Verify the journal, print its head, export its events
     Audit(Audit),
     /// Open a prompt with the same primitives
@@ -211,8 +219,9 @@ Examples:
                                                 only what the plan lists (docs/plans.md)
   stagepost run pilot.rhai --profile lab/profile.toml --approve 'Start pilot'
 
-An approval is asked at the terminal. Where nobody can be asked, and no --approve or --deny matches its text, the \
-run ends with exit code 5 and names the text.")]
+An approval is asked at the terminal, and can be answered from another one with `stagepost approve`. Where nobody can be \
+asked, and no --approve or --deny matches its text, the run ends with exit code 5 and names the text; with \
+--wait-for-approval it waits.")]
 pub struct Run {
     /// A script: a file, or the name of a bundled one
     pub script: String,
@@ -225,6 +234,21 @@ pub struct Run {
     /// Write only what this plan lists; needed against a real tenant
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    /// Who answers
+    #[command(flatten)]
+    pub answers: Answers,
+    /// Write every exchange with a service to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub wire_log: Option<PathBuf>,
+    /// Worker threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+}
+
+/// How the approvals of a verb that writes are answered.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Approvals")]
+pub struct Answers {
     /// Grant the approvals whose text contains this
     #[arg(long, value_name = "TEXT")]
     pub approve: Vec<String>,
@@ -234,12 +258,42 @@ pub struct Run {
     /// Grant every approval; only against a lab
     #[arg(long)]
     pub yes: bool,
-    /// Write every exchange with a service to this file, as JSON lines
-    #[arg(long, value_name = "FILE")]
-    pub wire_log: Option<PathBuf>,
-    /// Worker threads
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub threads: Option<u16>,
+    /// Wait for `stagepost approve` where nobody can be asked here
+    #[arg(long)]
+    pub wait_for_approval: bool,
+    /// The tenant's initial domain, which is to be named before the first write to a real tenant
+    #[arg(long, value_name = "NAME")]
+    pub tenant_name: Option<String>,
+}
+
+/// `stagepost approve`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stagepost approve                             what is asked, by whom, since when
+  stagepost approve 3fa91c02                    yes
+  stagepost approve 3fa91c02 --deny --because 'not before Monday'
+  stagepost approve --wait --json               waits until something is asked
+
+Run it in the folder of the project. It answers beside the run, which goes on within a second; the answer of a run that \
+has ended counts when it is resumed. Exit code 0 when answered or listed, 1 if there is no such question, 5 if somebody \
+else has to answer.")]
+pub struct Approve {
+    /// The run, if a question of several has the same id
+    #[arg(value_name = "RUN|ID")]
+    pub first: Option<String>,
+    /// The question; without one, what is open is listed
+    #[arg(value_name = "ID")]
+    pub second: Option<String>,
+    /// Answer no
+    #[arg(long)]
+    pub deny: bool,
+    /// What the run and its journal shall say beside the answer
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
+    /// Wait until something is asked, and list it
+    #[arg(long, conflicts_with_all = ["deny", "because"])]
+    pub wait: bool,
 }
 
 /// `stagepost resume`
@@ -262,15 +316,9 @@ pub struct Resume {
     /// Go on though script, library, settings or list have changed
     #[arg(long)]
     pub accept_changes: bool,
-    /// Grant the approvals whose text contains this
-    #[arg(long, value_name = "TEXT")]
-    pub approve: Vec<String>,
-    /// Refuse the approvals whose text contains this; stronger than --approve
-    #[arg(long, value_name = "TEXT")]
-    pub deny: Vec<String>,
-    /// Grant every approval; only against a lab
-    #[arg(long)]
-    pub yes: bool,
+    /// Who answers
+    #[command(flatten)]
+    pub answers: Answers,
     /// Write every exchange with a service to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub wire_log: Option<PathBuf>,
@@ -352,6 +400,12 @@ pub struct Undo {
     /// Refuse the approval if its text contains this; stronger than --approve
     #[arg(long, value_name = "TEXT")]
     pub deny: Vec<String>,
+    /// Wait for `stagepost approve` where nobody can be asked here
+    #[arg(long)]
+    pub wait_for_approval: bool,
+    /// The tenant's initial domain, which is to be named before the first write to a real tenant
+    #[arg(long, value_name = "NAME")]
+    pub tenant_name: Option<String>,
     /// Write every exchange with a service to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub wire_log: Option<PathBuf>,
@@ -363,17 +417,21 @@ pub struct Undo {
 Examples:
   stagepost plan --profile lab/profile.toml                     the standard script; writes plan.json
   stagepost plan pilot.rhai --profile contoso.toml --out pilot.json
+  stagepost plan --show pilot.json                              for whoever has to approve it
 
 The script runs with the gate closed: reads are real, a write is written down with its image before and after, and \
 what comes later sees it as done. Waits end at once at the later time, approvals are listed and taken as granted, \
-nothing is sent to anybody. docs/plan.md says what a plan rests on.")]
+nothing is sent to anybody. docs/plans.md says what a plan rests on.")]
 pub struct Plan {
     /// A script: a file, or the name of a bundled one
     #[arg(value_name = "SCRIPT", default_value = "staged")]
     pub script: String,
     /// Which tenant, directory and zones (TOML)
-    #[arg(long, value_name = "FILE")]
-    pub profile: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "show")]
+    pub profile: Option<PathBuf>,
+    /// Show a plan that was written, and make none
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "mailboxes", "wire_log"])]
+    pub show: Option<PathBuf>,
     /// The list that the script reads as `project().mailboxes`
     #[arg(long, value_name = "FILE")]
     pub mailboxes: Option<PathBuf>,

@@ -6,14 +6,14 @@ use super::args::Cancel;
 use super::{Context, environment};
 use crate::base::{Failure, Kind, Result, Timestamp};
 use crate::run::journal::{Event, Journal as _, Kind as EventKind, Owner, Run};
-use crate::run::{beside, process, sqlite};
+use crate::run::{beside, lock, process, sqlite};
 
 /// Marks a run as cancelled; a process that works on it ends by itself.
 pub(crate) fn cancel(context: &Context, args: &Cancel) -> Result<u8> {
     let here = super::here()?;
     let folder = here.join(".stagepost");
     let journal = environment::journal(&here)?;
-    let is_at_work = |run: &Run| run.state == "running" && sqlite::is_held(&folder);
+    let is_at_work = |run: &Run| run.state == "running" && lock::is_held(&folder);
     let is_open = |run: &Run| !matches!(run.state.as_str(), "ended" | "cancelled");
     let runs = journal.runs()?;
     // Who holds the project is the run whose last word is the latest.

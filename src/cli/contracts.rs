@@ -6,9 +6,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::args::Run;
-use super::lists::Script;
 use crate::base::{Failure, Kind, Result};
-use crate::host::Library;
 use crate::run::plan::Pin;
 use crate::run::plan_file::{self, Filed, Now};
 use crate::wire::guid::hex;
@@ -23,16 +21,13 @@ pub(crate) fn agreed(
     args: &Run,
     profile: &Profile,
     here: &Path,
-    script: &Script,
-    library: &Library,
+    made_from: &[Pin],
 ) -> Result<Option<Filed>> {
     let Some(path) = &args.plan else {
         return if profile.kind == Behind::Lab { Ok(None) } else { Err(needed(args, profile)) };
     };
     let filed = plan_file::read(path)?;
-    let library = library.fresh();
-    library.remember(&script.name, &script.text);
-    plan_file::unchanged(&filed.plan, |pin| now(pin, here, script, &library))?;
+    plan_file::unchanged(&filed.plan, |pin| now(pin, here, made_from))?;
     Ok(Some(filed))
 }
 
@@ -47,17 +42,12 @@ fn needed(args: &Run, profile: &Profile) -> Failure {
     )
 }
 
-/// What a pin of the plan is here and now.
-fn now(pin: &Pin, here: &Path, script: &Script, library: &Library) -> Now {
-    let sha = |bytes: &[u8]| Now::Hash(hex(&Sha256::digest(bytes)));
-    let file = |name: &str| std::fs::read(here.join(name)).ok();
-    match pin.kind.as_str() {
-        "script" => sha(script.text.as_bytes()),
-        "module" => match library.find(&pin.name, Some(&script.name)) {
-            Ok(found) => sha(found.text.as_bytes()),
-            // A module's own `./` leads beside that module, which its origin tells.
-            Err(_) => file(&pin.origin).map_or(Now::Gone, |bytes| sha(&bytes)),
-        },
-        _ => file(&pin.origin).or_else(|| file(&pin.name)).map_or(Now::Gone, |bytes| sha(&bytes)),
+/// What a pin of the plan is here and now: what the run would be made from, or a
+/// file that only the script reads.
+fn now(pin: &Pin, here: &Path, made_from: &[Pin]) -> Now {
+    if let Some(same) = made_from.iter().find(|now| (&now.kind, &now.name) == (&pin.kind, &pin.name)) {
+        return Now::Hash(same.sha256.clone());
     }
+    let file = |name: &str| std::fs::read(here.join(name)).ok();
+    file(&pin.origin).or_else(|| file(&pin.name)).map_or(Now::Gone, |bytes| Now::Hash(hex(&Sha256::digest(&bytes))))
 }

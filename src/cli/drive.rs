@@ -44,6 +44,7 @@ pub(crate) fn script(
     library: Library,
     script: &Script,
 ) -> End {
+    session.runs(&script.text);
     let (send, ended) = oneshot::channel();
     let name = script.name.clone();
     let text = script.text.clone();

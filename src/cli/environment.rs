@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
-use crate::base::{Clock, Failure, Kind, Result, Timestamp};
+use crate::base::{Clock, Failure, Kind, Result};
 use crate::migration::project::{Project, template};
 use crate::run::approvals::Approver;
 use crate::run::journal::{Journal, Owner};
@@ -152,6 +152,10 @@ async fn opened(
     journal: impl FnOnce(&Path, Owner) -> Result<Arc<dyn Journal>>,
 ) -> Result<Opened> {
     let profile = profile(opening.profile)?;
+    if let Some(fences) = &opening.project.fences {
+        // Weeks may pass before the first write would find it out.
+        crate::run::fenced::zone(fences)?;
+    }
     let folder = opening.profile.parent().unwrap_or(Path::new("."));
     let secrets = Secrets::read(&profile, folder)?;
     let dialer = Dialer::new(&profile, secrets.ca.as_deref())?;
@@ -164,7 +168,8 @@ async fn opened(
     let owner = Owner {
         project: opening.project.name.clone(),
         tenant: whose(&profile, authority.as_deref()),
-        run: opening.run.unwrap_or_else(|| run_id(Timestamp::now())),
+        // A new run's id is found once the journal is open.
+        run: opening.run.unwrap_or_default(),
     };
     if let Mode::Contract(plan) = &opening.mode {
         let here = Of { project: owner.project.clone(), tenant: owner.tenant.clone(), profile: profile.name.clone() };
@@ -186,6 +191,8 @@ async fn opened(
         mode: opening.mode,
     });
     session.recall()?;
+    session.look_at_clock();
+    let owner = Owner { run: session.journal().run().to_owned(), ..owner };
     Ok(Opened { session, control, owner })
 }
 
@@ -199,11 +206,6 @@ fn whose(profile: &Profile, authority: Option<&str>) -> String {
         }
         _ => profile.tenant.id.clone(),
     }
-}
-
-/// `20261120-094512-417`: when a run began, by the system's clock.
-fn run_id(now: Timestamp) -> String {
-    now.strftime("%Y%m%d-%H%M%S-%3f").to_string()
 }
 
 /// Hands each note to several.

@@ -2,7 +2,9 @@
 //! calls, and answers an exit code; only `main` exits.
 
 mod against;
+mod approve;
 pub mod args;
+mod asked;
 mod audit;
 mod cancel;
 mod check;
@@ -16,14 +18,17 @@ mod lists;
 mod plan;
 mod rehearse;
 mod repl;
+mod report;
 mod resolve;
 mod resume;
 mod run;
 mod runs;
 mod show;
+mod status;
 mod survey;
 mod undo;
 mod validate;
+mod why;
 
 #[cfg(test)]
 mod crash_tests;
@@ -66,12 +71,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let answer = match cli.verb {
         Verb::Rehearse(args) => rehearse::rehearse(&context, &args),
         Verb::Run(args) => run::run(&context, &args),
+        Verb::Approve(args) => approve::approve(&context, &args),
         Verb::Resume(args) => resume::resume(&context, &args),
         Verb::Resolve(args) => resolve::resolve(&context, &args),
         Verb::Cancel(args) => cancel::cancel(&context, &args),
         Verb::Undo(args) => undo::undo(&context, &args),
         Verb::Runs(args) => runs::runs(&context, &args),
         Verb::Show(args) => show::show(&context, &args),
+        Verb::Status(args) => status::status(&context, &args),
+        Verb::Why(args) => why::why(&context, &args),
+        Verb::Report(args) => report::report(&context, &args),
         Verb::Audit(args) => audit::audit(&context, &args),
         Verb::Plan(args) => plan::plan(&context, &args),
         Verb::Repl(args) => repl::repl(&context, &args),

@@ -21,12 +21,20 @@ use crate::run::plan::{Of, Pin, Plan, VERSION};
 use crate::run::plan_file;
 use crate::wire::log::{Exchange, Tap};
 
-/// Plans the script; the exit code of a script that fails is that of its failure.
+/// Plans the script, or shows a plan that was written; the exit code of a script that fails is that of its failure.
 pub(crate) fn plan(context: &Context, args: &args::Plan) -> Result<u8> {
+    if let Some(path) = &args.show {
+        let filed = plan_file::read(path)?;
+        context.ui.plan(&filed.plan, &filed.hash);
+        return Ok(0);
+    }
+    let Some(of) = &args.profile else {
+        return Err(Failure::new(Kind::Usage, "no profile is named").hint("name one with `--profile`"));
+    };
     let here = super::here()?;
-    let profile = environment::profile(&args.profile)?;
+    let profile = environment::profile(of)?;
     let script = lists::script(&here, &args.script)?;
-    let project = run::project(&here, &args.profile, &profile, args.mailboxes.as_deref())?;
+    let project = run::project(&here, of, &profile, args.mailboxes.as_deref())?;
     let library = Library::new(vec![here.join("lib")]);
     if !drive::passes(context, &script, &library) {
         return Ok(code_of(Kind::Usage));
@@ -41,13 +49,13 @@ pub(crate) fn plan(context: &Context, args: &args::Plan) -> Result<u8> {
     // With --json the plan is all that is told.
     let narrators: Vec<Arc<dyn Narrator>> = if context.json { Vec::new() } else { vec![context.ui.clone()] };
     let opened = runtime.block_on(environment::plan(Opening {
-        profile: &args.profile,
+        profile: of,
         project,
         project_folder: &here,
         journal_folder: &here,
         out: &here,
         // Nobody is asked: an approval is listed.
-        approver: Arc::new(Beforehand { approve: Vec::new(), deny: Vec::new(), person: None }),
+        approver: Arc::new(Beforehand::default()),
         narrator: Arc::new(Both(narrators)),
         tap: Some(counted.clone()),
         handle: runtime.handle().clone(),
@@ -79,6 +87,9 @@ pub(crate) fn plan(context: &Context, args: &args::Plan) -> Result<u8> {
         context.ui.print(plan_file::text(&plan)?.trim_end());
     } else {
         context.ui.plan(&plan, &hash);
+        for fence in session.project().fences.iter().flat_map(|f| f.described()) {
+            context.ui.status(&format!("fence: {fence}"));
+        }
         context.ui.status(&format!(
             "written to {}; the way back by hand is in {}",
             args.out.display(),

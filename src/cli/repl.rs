@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::Repl;
+use super::asked::AtTerminal;
 use super::environment::{self, Both, Opening};
 use super::{Context, companies, rehearse, run, runtime};
-use crate::base::Result;
+use crate::base::{Cancel, Result};
 use crate::host::Library;
 use crate::repl::{self, Input, Options};
-use crate::run::approvals::Beforehand;
+use crate::run::approvals::{Beforehand, Person};
 use crate::ui::Ui;
 use crate::wire::profile::Behind;
 
@@ -24,6 +25,24 @@ impl Write for Through {
     }
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+/// Whoever sits at the prompt, asked by its own reader: to it Ctrl-C is a key, and
+/// means no. It can't be called back, so an answer from elsewhere shows once
+/// Enter is pressed.
+struct AtPrompt(Arc<Ui>);
+
+impl Person for AtPrompt {
+    fn confirm(&self, question: &str, _: &Cancel) -> Option<bool> {
+        self.0.confirm_by(question, &mut repl::line)
+    }
+    fn typed(&self, prompt: &str, _: &Cancel) -> Option<String> {
+        self.0.status(prompt);
+        repl::line("> ")
+    }
+    fn is_there(&self) -> bool {
+        true
     }
 }
 
@@ -61,10 +80,8 @@ pub(crate) fn repl(context: &Context, args: &Repl) -> Result<u8> {
             // Piped lines in a lab have nobody to ask and nothing to lose.
             approve: if in_lab && !terminal { vec![String::new()] } else { Vec::new() },
             deny: Vec::new(),
-            person: Some(Arc::new(move |text: &str| {
-                // The prompt's own reader: to it Ctrl-C is a key, and means no.
-                if terminal { ui.confirm_by(text, &mut repl::line) } else { ui.confirm(text) }
-            })),
+            person: Some(if terminal { Arc::new(AtPrompt(ui)) } else { Arc::new(AtTerminal(ui)) }),
+            ..Beforehand::default()
         }),
         narrator: Arc::new(Both(vec![context.ui.clone()])),
         tap: None,

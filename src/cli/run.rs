@@ -7,12 +7,12 @@ use super::args::Run;
 use super::drive::{self, End};
 use super::environment::{self, Both, Opening};
 use super::resume::{self, Again};
-use super::{Context, code_of, contracts, lists, runtime};
+use super::{Context, asked, code_of, contracts, lists, runtime};
 use crate::base::{Failure, Kind, Result};
 use crate::host::Library;
 use crate::migration::project::Project;
+use crate::report::notes::{self, NotesFile};
 use crate::report::wirelog::WireLog;
-use crate::run::approvals::Beforehand;
 use crate::run::narrate::What;
 use crate::run::{Mode, beside, pins, process};
 use crate::wire::log::Tap;
@@ -28,21 +28,14 @@ pub(crate) fn pass(context: &Context, args: &Run, again: Option<&Again>) -> Resu
     let here = super::here()?;
     let profile = environment::profile(&args.profile)?;
     let script = lists::script(&here, &args.script)?;
-    if args.yes && profile.kind != Behind::Lab {
-        return Err(Failure::new(Kind::Usage, format!("--yes is for labs, and {} is none", profile.name))
-            .hint("answer at the terminal, or name the texts with --approve"));
-    }
-    if [&args.approve, &args.deny].iter().any(|parts| parts.iter().any(|p| p.trim().is_empty())) {
-        return Err(Failure::new(Kind::Usage, "an empty --approve or --deny would match every approval")
-            .hint("name a part of the text; is a variable of the command line empty?"));
-    }
+    let approver = Arc::new(asked::beforehand(context, &profile, &args.answers)?);
     let project = project(&here, &args.profile, &profile, args.mailboxes.as_deref())?;
     let library = Library::new(vec![here.join("lib")]);
     if !drive::passes(context, &script, &library) {
         return Ok(code_of(Kind::Usage));
     }
     let mut pinned = resume::pinned(&here, &script, &library, &project)?;
-    let filed = contracts::agreed(args, &profile, &here, &script, &library)?;
+    let filed = contracts::agreed(args, &profile, &here, &pinned.pins)?;
     if let Some((filed, path)) = filed.as_ref().zip(args.plan.as_ref()) {
         pinned.pins.extend(filed.pins(path));
     }
@@ -56,29 +49,25 @@ pub(crate) fn pass(context: &Context, args: &Run, again: Option<&Again>) -> Resu
         None => None,
     };
     let runtime = runtime(args.threads)?;
-    let ui = context.ui.clone();
-    let mut approve = args.approve.clone();
-    if args.yes {
-        approve.push(String::new());
-    }
+    let notes = Arc::new(NotesFile::default());
     let opened = runtime.block_on(environment::open(Opening {
         profile: &args.profile,
         project,
         project_folder: &here,
         journal_folder: &here,
         out: &here,
-        approver: Arc::new(Beforehand {
-            approve,
-            deny: args.deny.clone(),
-            person: Some(Arc::new(move |text: &str| ui.confirm(text))),
-        }),
-        narrator: Arc::new(Both(vec![context.ui.clone()])),
+        approver,
+        narrator: Arc::new(Both(vec![context.ui.clone(), notes.clone()])),
         tap: log.clone().map(|l| l as Arc<dyn Tap>),
         handle: runtime.handle().clone(),
         run: again.map(|again| again.run.id.clone()),
         mode: filed.map_or(Mode::Open, |filed| Mode::Contract(Box::new(filed.plan))),
     }))?;
     let session = opened.session;
+    if let Err(failure) = notes.begin(&notes::path(&here, session.journal().run())) {
+        // The run is recorded in the journal; its page will have no steps.
+        context.ui.warning(&failure.message, failure.hint.as_deref());
+    }
     match again {
         None => pins::begin(&session, "run", &script.name, &pinned)?,
         Some(again) => again.goes_on(&session, &script.name, &pinned)?,

@@ -135,7 +135,7 @@ impl Account {
                 self.open.insert(key, line(&record, &record.operation, Tone::Warn, text));
                 return;
             }
-            Some(Kind::Outcome) => drop(self.open.remove(&key)),
+            Some(Kind::Outcome | Kind::Resolved) => drop(self.open.remove(&key)),
             _ => {}
         }
         let groups = match (record.event, record.outcome.as_str()) {
@@ -194,7 +194,7 @@ fn line(record: &Record, word: &str, tone: Tone, text: impl Into<String>) -> Acc
 }
 
 /// One event by itself.
-fn plain(record: &Record, detailed: bool) -> AccountLine {
+pub(crate) fn plain(record: &Record, detailed: bool) -> AccountLine {
     let said = |key: &str| record.more[key].as_str().unwrap_or_default();
     let target = record.target.as_str();
     let by = |record: &Record| if record.by.is_empty() { String::new() } else { format!(" (by {})", record.by) };

@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::args::Undo;
+use super::args::{Answers, Undo};
 use super::environment::{self, Both, Opening};
-use super::{Context, code_of, run, runtime};
-use crate::base::{Failure, Kind, Result};
+use super::{Context, asked, code_of, run, runtime};
+use crate::base::{Cancel, Failure, Result};
 use crate::report::wirelog::WireLog;
-use crate::run::approvals::{Answer, Approver, Beforehand, Person};
+use crate::run::approvals::{Answer, Approver, Asking, Beforehand};
 use crate::run::narrate::What;
 use crate::run::report::plural;
 use crate::run::undo::{self, Fate, Line, Undertaking};
@@ -21,23 +21,21 @@ use crate::wire::log::Tap;
 pub(crate) fn undo(context: &Context, args: &Undo) -> Result<u8> {
     let here = super::here()?;
     let profile = environment::profile(&args.profile)?;
-    if [&args.approve, &args.deny].iter().any(|parts| parts.iter().any(|p| p.trim().is_empty())) {
-        return Err(Failure::new(Kind::Usage, "an empty --approve or --deny would match every approval")
-            .hint("name a part of the text; is a variable of the command line empty?"));
-    }
+    let answers = Answers {
+        deny: args.deny.clone(),
+        approve: args.approve.clone(),
+        wait_for_approval: args.wait_for_approval,
+        tenant_name: args.tenant_name.clone(),
+        ..Answers::default()
+    };
+    let answers = asked::beforehand(context, &profile, &answers)?;
     let project = run::project(&here, &args.profile, &profile, None)?;
     let log = match &args.wire_log {
         Some(path) => Some(Arc::new(WireLog::create(path)?)),
         None => None,
     };
     let runtime = runtime(None)?;
-    let ui = context.ui.clone();
-    let approver = Arc::new(ByCount {
-        approve: args.approve.clone(),
-        deny: args.deny.clone(),
-        person: Arc::new(move |text: &str| ui.confirm(text)),
-        count: OnceLock::new(),
-    });
+    let approver = Arc::new(ByCount { answers, count: OnceLock::new() });
     let opening = Opening {
         profile: &args.profile,
         project,
@@ -127,20 +125,23 @@ async fn interruptible<T>(context: &Context, session: &Session, work: impl Futur
 /// An answer given beforehand counts only if it names how many messages have
 /// arrived since: whoever wrote it must have seen the number.
 struct ByCount {
-    approve: Vec<String>,
-    deny: Vec<String>,
-    person: Person,
+    answers: Beforehand,
     count: OnceLock<String>,
 }
 
 #[async_trait]
 impl Approver for ByCount {
-    async fn ask(&self, session: &Session, text: &str) -> Result<Option<Answer>> {
+    async fn ask(&self, session: &Session, asking: &Asking, withdrawn: &Cancel) -> Result<Option<Answer>> {
         let count = self.count.get().map(|c| c.to_lowercase()).unwrap_or_default();
         let names_it = |part: &&String| names(part, &count);
-        let approve = self.approve.iter().filter(names_it).cloned().collect();
-        let beforehand = Beforehand { approve, deny: self.deny.clone(), person: Some(self.person.clone()) };
-        beforehand.ask(session, text).await
+        let approve = self.answers.approve.iter().filter(names_it).cloned().collect();
+        Beforehand { approve, ..self.answers.clone() }.ask(session, asking, withdrawn).await
+    }
+    async fn typed(&self, session: &Session, prompt: &str) -> Result<Option<(String, &'static str)>> {
+        self.answers.typed(session, prompt).await
+    }
+    fn waits(&self, asking: &Asking) -> bool {
+        self.answers.waits(asking)
     }
 }
 

@@ -13,7 +13,7 @@ use rhai::{
     NativeCallContext, RhaiFunc,
 };
 
-use super::{failures, values};
+use super::{failures, foreseen, values};
 use crate::api;
 use crate::api::declare::{Arg, Call, Kind, OwnType, Primitive};
 use crate::base::{Failure, Result};
@@ -134,6 +134,8 @@ fn called(
     args: Vec<Dynamic>,
     function: Function,
 ) -> Result<Dynamic, Box<EvalAltResult>> {
+    let plans = session.planning().is_some();
+    let args = if plans { args.into_iter().map(foreseen::marked).collect() } else { args };
     let mut call = Call::new(session, context, name.to_owned(), declared, args);
     let at = call.at();
     let around = session.place();
@@ -148,7 +150,7 @@ fn called(
                 let failure = Failure::internal(format!("{name} answered a {stray}, which scripts can't use"));
                 return Err(failures::into_error(failure, context.call_position()));
             }
-            Ok(value)
+            Ok(if plans { foreseen::shown(value) } else { value })
         }
         (Err(failure), raised) => {
             if let Some(raised) = raised {

@@ -8,6 +8,7 @@ pub mod bridge;
 pub mod bundled;
 pub mod engine;
 pub mod failures;
+pub mod foreseen;
 pub mod frames;
 pub mod library;
 pub mod options;

@@ -23,6 +23,8 @@ pub struct History {
     pub copy_ended: Option<Timestamp>,
     /// When the mailbox became a mail user.
     pub converted: Option<Timestamp>,
+    /// The store had purged the old mailbox when the object became a mailbox again.
+    pub emptied: bool,
     /// When TargetAddress was last taken back.
     pub released: Option<Timestamp>,
 }

@@ -227,6 +227,29 @@ fn a_failed_row_left_forwarded_is_seen() {
     assert!(proof(&world).rows[0].reason.starts_with("SyncTimeoutException"));
 }
 
+/// The object as it was at the beginning, the forwarding gone and the cloud mailbox
+/// with it.
+fn taken_home(world: &mut World, address: &str) {
+    let baseline = world.baseline[&address.to_lowercase()].clone();
+    drive::modify(world, address, |object| *object = baseline);
+    drive::release(world, address);
+}
+
+#[test]
+fn an_old_mailbox_opens_again_until_its_store_purges_it() {
+    for (days, rules) in [(20, false), (31, true)] {
+        let mut world = copied();
+        let address = world.company.list[0].clone();
+        drive::licence(&mut world, &address);
+        drive::convert(&mut world, &address);
+        drive::hours(&mut world, days * 24);
+        taken_home(&mut world, &address);
+        let told = broken_rules(&proof(&world));
+        let empty = told.iter().any(|r| r.contains("old-mailbox-empty"));
+        assert_eq!(empty, rules, "after {days} days: {told:?}");
+    }
+}
+
 #[test]
 fn a_released_row_with_its_cloud_mailbox_open_is_seen() {
     let mut world = drive::troubled(1, "copy-timeout");

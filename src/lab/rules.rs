@@ -268,6 +268,9 @@ pub fn whole(case: &Case) -> Vec<Broken> {
     if !changed.is_empty() {
         found.push(broken("home-changed", changed.join(", ")));
     }
+    if case.world.history.get(&case.address().to_lowercase()).is_some_and(|h| h.emptied) {
+        found.push(broken("old-mailbox-empty", "the store had purged the old mailbox, and an empty one opens"));
+    }
     if case.mailbox().is_some() {
         found.push(broken("two-mailboxes", "a cloud mailbox is open beside the old one"));
     }

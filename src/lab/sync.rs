@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::index::{cloud_user, place_of, smtp_keys};
 use super::world::{AdObject, CloudUser, Due, Recipient, after};
 use super::{World, company, incidents, index, mail, tenancy};
-use crate::wire::attributes::{Entry, Proxy, address_key, domain_of, primary_smtp};
+use crate::wire::attributes::{Entry, Proxy, address_key, dn_key, domain_of, primary_smtp};
 use crate::wire::guid::{Guid, anchor};
 
 /// A cycle every 30 minutes.
@@ -416,6 +416,7 @@ pub fn directory_changed(world: &mut World, dn_key: &str, before: &Entry) {
     }
     if let Some(place) = place {
         let now = world.now;
+        let kept = retention(world, &after_image);
         let history = world.history.entry(address_key(&name)).or_default();
         match kind {
             "convert" => {
@@ -426,7 +427,9 @@ pub fn directory_changed(world: &mut World, dn_key: &str, before: &Entry) {
             }
             "release" => history.released = Some(now),
             _ if !before.has("homeMDB") && after_image.has("homeMDB") => {
-                history.converted = None;
+                // Purged, it opens empty (`life-of-a-mailbox`, 3.5).
+                let purged = history.converted.take().is_some_and(|since| after(since, kept) <= now);
+                history.emptied |= purged;
                 if let Some(drawer) = world.post.people.get_mut(place) {
                     drawer.has_moved = false;
                 }
@@ -436,6 +439,13 @@ pub fn directory_changed(world: &mut World, dn_key: &str, before: &Entry) {
         mail::touch(world, place);
         mail::around_change(world, place, mail::Sender::Colleague);
     }
+}
+
+/// Seconds for which the store of a mailbox keeps one that was taken off
+/// (`msExchMailboxRetentionPeriod`; 30 days where it says nothing).
+fn retention(world: &World, mailbox: &Entry) -> i64 {
+    let store = mailbox.text("homeMDB").and_then(|dn| world.directory.get(&dn_key(&dn)));
+    store.and_then(|s| s.entry.number("msExchMailboxRetentionPeriod")).unwrap_or(30 * 86_400)
 }
 
 /// Names of the attributes in which two images differ, sorted.

@@ -4,9 +4,13 @@
 //! is not known is refused, because a setting that is silently ignored is worse
 //! than none. The text is handed in; nothing here opens a file.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::fences::Fences;
 use super::kind::{self, Kind};
+use super::sets::Sets;
 use super::waves;
 
 /// A project.
@@ -48,6 +52,12 @@ pub struct Project {
     /// Waits.
     #[serde(default)]
     pub waits: Waits,
+    /// How carefully sets are written.
+    #[serde(default)]
+    pub sets: Sets,
+    /// How approvals are given.
+    #[serde(default)]
+    pub approvals: Approvals,
     /// What a run may never touch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fences: Option<Fences>,
@@ -119,28 +129,21 @@ impl Default for Waits {
     }
 }
 
-/// What a run may never touch.
+/// How approvals are given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Fences {
-    /// Only below this name.
+pub struct Approvals {
+    /// Somebody else than who runs has to say yes.
+    pub by_other: bool,
+    /// Hours after which a question that nobody answered ends the run; a question
+    /// without them waits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub search_base: Option<String>,
-    /// Only these attributes; empty: those of the primitives.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub attributes: Vec<String>,
-    /// Only these zones; empty: those of `domains`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub zones: Vec<String>,
-    /// Only these types of records.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub record_types: Vec<String>,
-    /// Most objects that one run may change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub most_objects: Option<u64>,
-    /// When nothing may be written: `Mon-Fri 08:00-18:00`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub forbidden: Vec<String>,
+    pub timeout_hours: Option<f64>,
+}
+
+impl Approvals {
+    /// The longest wait for an answer: a year.
+    pub const LONGEST: f64 = 8784.0;
 }
 
 /// Why a project can't be read.
@@ -171,8 +174,11 @@ impl Project {
     /// It is no TOML, holds a word that is not known, lacks one that is needed,
     /// or a value makes no sense.
     pub fn parse(text: &str) -> Result<Project, Unreadable> {
-        let project: Project = toml::from_str(text).map_err(|error| unreadable(text, &error))?;
+        let mut project: Project = toml::from_str(text).map_err(|error| unreadable(text, &error))?;
         project.check(text)?;
+        if let Some(fences) = &mut project.fences {
+            fences.lines = lines_of(text, "fences");
+        }
         Ok(project)
     }
 
@@ -220,8 +226,47 @@ impl Project {
             let message = format!("an endpoint can't copy {} mailboxes at once", self.endpoint.at_once);
             return wrong("at_once", message, "write a number from 1 to 100");
         }
-        Ok(())
+        let hours = self.approvals.timeout_hours.filter(|h| !(*h > 0.0 && *h <= Approvals::LONGEST));
+        if let Some(hours) = hours {
+            let message = format!("an approval can't be waited for {hours} hours");
+            return wrong("timeout_hours", message, "write hours above 0 and up to 8784, or leave it out");
+        }
+        let within = |section: &str, fault: Option<(&'static str, String, &'static str)>| match fault {
+            None => Ok(()),
+            Some((word, message, hint)) => {
+                let line = lines_of(text, section).get(word).copied().unwrap_or(0);
+                Err(Unreadable { message, line, column: usize::from(line > 0), hint: hint.to_owned() })
+            }
+        };
+        within("sets", self.sets.fault())?;
+        within("fences", self.fences.as_ref().and_then(Fences::fault))
     }
+}
+
+/// The lines of a section's words, from 1: `[fences]`, or `fences.zones`, or all
+/// of them in one line.
+fn lines_of(text: &str, section: &str) -> BTreeMap<String, usize> {
+    let mut lines = BTreeMap::new();
+    let mut inside = false;
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        if let Some(head) = line.strip_prefix('[') {
+            let name = head.trim_start_matches('[').split(']').next().unwrap_or_default();
+            inside = name.trim() == section;
+            continue;
+        }
+        let Some((word, rest)) = line.split_once('=').filter(|_| !line.starts_with('#')) else { continue };
+        let word = word.trim().trim_matches('"');
+        if inside {
+            lines.insert(word.to_owned(), number + 1);
+        } else if let Some(word) = word.strip_prefix(section).and_then(|w| w.strip_prefix('.')) {
+            lines.insert(word.trim().to_owned(), number + 1);
+        } else if word == section {
+            let words = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| !w.is_empty());
+            lines.extend(words.map(|w| (w.to_owned(), number + 1)));
+        }
+    }
+    lines
 }
 
 fn unreadable(text: &str, error: &toml::de::Error) -> Unreadable {
@@ -315,6 +360,25 @@ mod tests {
         assert!(error.message.contains("mx_days") && error.line > 15, "{error:?}");
         let error = Project::parse("name = \"x\"\n").expect_err("it lacks the rest");
         assert!(error.message.contains("missing field"), "{error:?}");
+    }
+
+    #[test]
+    fn a_fence_knows_its_line_however_it_is_written() {
+        let lines = |more: &str| Project::parse(&(text() + more)).expect("a project").fences.expect("fences").lines;
+        let whole = text().lines().count();
+        let section = lines("\n[fences]\n# zones = []\nzones = [\"contoso.com\"]\n\nmost_objects = 5\n");
+        assert_eq!((section.get("zones"), section.get("most_objects")), (Some(&(whole + 4)), Some(&(whole + 6))));
+        assert_eq!(lines("\n[sets]\ngroup = 5\n[fences]\nmost_objects = 5\n").get("group"), None);
+        let inline = format!("fences = {{ most_objects = 5 }}\n{}", text());
+        let parsed = Project::parse(&inline).expect("a project").fences.expect("fences");
+        assert_eq!(parsed.lines.get("most_objects"), Some(&1));
+        let error =
+            Project::parse(&(text() + "[fences]\nforbidden_hours = [\"Mo 08:00-09:00\"]\n")).expect_err("no day");
+        assert_eq!((error.line, error.message.as_str()), (whole + 2, "`Mo` is no day of the week"));
+        let error = Project::parse(&(text() + "[sets]\ngroup = 65\n")).expect_err("too large");
+        assert_eq!((error.line, error.message.as_str()), (whole + 2, "a group can't hold 65"));
+        let error = Project::parse(&(text() + "[approvals]\ntimeout_hours = 0\n")).expect_err("no time at all");
+        assert_eq!(error.line, whole + 2);
     }
 
     #[test]

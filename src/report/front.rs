@@ -90,6 +90,20 @@ pub struct Fact {
 
 /// The verdict in one sentence for the customer, its head set apart.
 pub fn verdict(story: &Story) -> (String, String) {
+    let (head, rest) = rehearsed(story);
+    if story.parts.rehearsed {
+        return (head, rest);
+    }
+    // A run decides nothing any more: it says how far things are.
+    let head = match story.verdict {
+        Verdict::Go => "Done".to_owned(),
+        Verdict::GoWithRowsLeft => head.replacen("Go", "Done", 1),
+        Verdict::NoGo => "Not finished".to_owned(),
+    };
+    (head, rest)
+}
+
+fn rehearsed(story: &Story) -> (String, String) {
     let (moved, all) = (words::count(story.tally.moved), story.tally.all());
     let mail = match (story.parts.proof.probes.sent, story.parts.proof.probes.lost) {
         (0, _) => String::new(),
@@ -145,7 +159,8 @@ pub fn points(story: &Story) -> Vec<Point> {
         add(Due::Forced, Owner::Lead, forced.target.clone(), text);
     }
     for approval in story.approvals.iter().filter(|a| a.granted == Some(false)) {
-        add(Due::Decide, Owner::Customer, String::new(), format!("Refused in the rehearsal: {}", approval.text));
+        let place = if story.parts.rehearsed { " in the rehearsal" } else { "" };
+        add(Due::Decide, Owner::Customer, String::new(), format!("Refused{place}: {}", approval.text));
     }
     for (owner, due, group) in findings(story) {
         let times = if group.count > 1 { format!("{} times: ", words::count(group.count)) } else { String::new() };
@@ -240,7 +255,9 @@ pub fn mail(story: &Story) -> Vec<Fact> {
     let none_sent = probes.sent == 0;
     let mut facts = Vec::new();
     let counted = |n: u64| if none_sent { "not counted".to_owned() } else { words::count(n) };
-    let sent = if none_sent {
+    let sent = if !story.parts.rehearsed {
+        "only a rehearsal knows".to_owned()
+    } else if none_sent {
         "no trial message was sent".to_owned()
     } else {
         format!("of {}", words::counted(probes.sent, "trial message", "trial messages"))
@@ -289,7 +306,10 @@ pub fn mail(story: &Story) -> Vec<Fact> {
         facts.push(Fact {
             label: "Work lost",
             value: "not counted".into(),
-            text: "nobody worked in the mailboxes of this rehearsal".into(),
+            text: match story.parts.rehearsed {
+                true => "nobody worked in the mailboxes of this rehearsal".into(),
+                false => "only a rehearsal knows".into(),
+            },
             named: Vec::new(),
             bad: false,
         });

@@ -13,6 +13,7 @@ pub mod group;
 pub mod html;
 pub mod limits;
 pub mod lines;
+pub mod notes;
 pub mod owners;
 #[cfg(test)]
 pub(crate) mod sample;

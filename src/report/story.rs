@@ -52,6 +52,9 @@ pub struct Parts {
     pub report: Option<PathBuf>,
     /// Where the wire log is.
     pub wire_log: Option<PathBuf>,
+    /// Whether it was a rehearsal; of a run no judge knows what became of
+    /// messages and work.
+    pub rehearsed: bool,
 }
 
 impl Parts {
@@ -74,6 +77,7 @@ impl Parts {
             exit: 0,
             report: None,
             wire_log: None,
+            rehearsed: true,
         }
     }
 }
@@ -437,7 +441,8 @@ impl Story {
             why.push(words::counted(lost, "message was lost", "messages were lost"));
         }
         if why.is_empty() {
-            why.push("the rehearsal was not finished".to_owned());
+            let what = if self.parts.rehearsed { "rehearsal" } else { "run" };
+            why.push(format!("the {what} was not finished"));
         }
         format!("No-go: {}", why.join("; "))
     }

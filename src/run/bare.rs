@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::approvals::Beforehand;
+use super::approvals::{Approver, Beforehand};
 use super::journal::{Event, Journal, Run, Stored};
 use super::narrate::Narrator;
 use super::session::{Mode, Parts, Session};
@@ -65,6 +65,9 @@ impl Journal for MemoryJournal {
     fn runs(&self) -> Result<Vec<Run>> {
         Ok(Vec::new())
     }
+    fn pulse(&self) -> Result<i64> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).len().cast_signed() as i64)
+    }
     fn run(&self) -> &str {
         "test"
     }
@@ -79,7 +82,7 @@ fn authority() -> String {
 
 /// The session.
 pub fn session(clock: Clock, narrator: Arc<dyn Narrator>, handle: Handle, journal: Arc<dyn Journal>) -> Arc<Session> {
-    session_in(Mode::Open, clock, narrator, handle, journal)
+    asking(clock, narrator, handle, journal, Arc::new(Beforehand::default()))
 }
 
 /// The session, with another gate.
@@ -89,6 +92,30 @@ pub fn session_in(
     narrator: Arc<dyn Narrator>,
     handle: Handle,
     journal: Arc<dyn Journal>,
+) -> Arc<Session> {
+    let approver = Arc::new(Beforehand::default());
+    made(clock, narrator, handle, journal, approver, |parts| parts.mode = mode)
+}
+
+/// The session, with somebody to ask.
+pub fn asking(
+    clock: Clock,
+    narrator: Arc<dyn Narrator>,
+    handle: Handle,
+    journal: Arc<dyn Journal>,
+    approver: Arc<dyn Approver>,
+) -> Arc<Session> {
+    made(clock, narrator, handle, journal, approver, |_| {})
+}
+
+/// The session, with parts that a test has changed.
+pub fn made(
+    clock: Clock,
+    narrator: Arc<dyn Narrator>,
+    handle: Handle,
+    journal: Arc<dyn Journal>,
+    approver: Arc<dyn Approver>,
+    change: impl FnOnce(&mut Parts),
 ) -> Arc<Session> {
     let profile = Profile::parse(PROFILE).expect("the profile above is sound");
     let nothing = Secret::new("x");
@@ -101,10 +128,11 @@ pub fn session_in(
     };
     let services = Services::new(&profile, secrets, clock.clone(), None).expect("clients connect when they are used");
     let text = template("Contoso", "list.csv", &["contoso.test".to_owned()], "2007");
+    let project = Project::parse(&text).expect("the template is sound");
     let folder = std::env::temp_dir();
-    Session::new(Parts {
+    let mut parts = Parts {
         profile,
-        project: Project::parse(&text).expect("the template is sound"),
+        project,
         project_folder: folder.clone(),
         out: folder,
         services,
@@ -112,8 +140,10 @@ pub fn session_in(
         clock,
         narrator,
         journal,
-        approver: Arc::new(Beforehand { approve: Vec::new(), deny: Vec::new(), person: None }),
+        approver,
         handle,
-        mode,
-    })
+        mode: Mode::Open,
+    };
+    change(&mut parts);
+    Session::new(parts)
 }

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::domains::one;
+use super::fenced;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients;
 use super::report::plural;
@@ -19,6 +20,7 @@ use super::session::Session;
 use super::shadow::exchange::{Table, user_key};
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
+use crate::migration::fences::Touch;
 use crate::migration::list::{Mailboxes, ROWS_PER_FILE};
 use crate::wire::attributes::{Entry, address_key};
 use crate::wire::guid::Guid;
@@ -163,6 +165,9 @@ impl Change for CreateBatch<'_> {
             )
         };
         Ok(vec![Observed { target: self.name.into(), before: json!({"rows": rows}), verdict }])
+    }
+    async fn touches(&self, session: &Session, _: &Observed) -> Result<Vec<Touch>> {
+        fenced::forwarded(session, &self.mailboxes.addresses()).await
     }
     fn settles_within(&self) -> i64 {
         300
@@ -427,6 +432,14 @@ pub async fn rows_of_people(session: &Session, addresses: &[String]) -> Result<B
         }
     }
     Ok(latest)
+}
+
+/// Everybody's row, of whatever batch: one paged read.
+///
+/// # Errors
+/// Those of Exchange.
+pub(super) async fn rows_of_everybody(session: &Session) -> Result<Vec<Row>> {
+    rows_where(session, Vec::new()).await
 }
 
 pub(super) async fn batch_named(session: &Session, name: &str) -> Result<Option<Value>> {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::drift::{self, Difference, Images, Judged};
+use super::drift::{self, Difference, Due, Images, Judged};
 use super::gate::{Observed, Repeat, Verdict};
 use super::plan::{Plan, Planned};
 use super::session::Session;
@@ -76,12 +76,13 @@ fn closest(operation: &str, changes: &[&Planned], one: &Observed) -> Vec<Differe
         Judged::RecordSet => changes.iter().flat_map(|c| [&c.before, &c.after]).collect(),
         _ => Vec::new(),
     };
-    let due = Images { before: &one.before, after: wanted };
-    changes
-        .iter()
-        .map(|c| drift::differences(operation, Images { before: &c.before, after: &c.after }, due, &states))
-        .min_by_key(Vec::len)
-        .unwrap_or_default()
+    let due = Due { found: &one.before, writes: wanted };
+    let images = |c: &'_ &Planned| drift::differences(operation, images_of(c), due, &states);
+    changes.iter().map(images).min_by_key(Vec::len).unwrap_or_default()
+}
+
+fn images_of(change: &Planned) -> Images<'_> {
+    Images { before: &change.before, after: &change.after }
 }
 
 /// Who may be given back: people of batches whose start is planned, and people

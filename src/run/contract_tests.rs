@@ -277,6 +277,11 @@ async fn who_fails_after_a_planned_start_may_be_given_back() {
     assert!(under(made, &[past], "release", &[(ANN, forwarded, home)]).await.passed());
 }
 
+/// A set in its frame, as it is read before and afterwards.
+fn swapped(operation: &str, target: &str, before: Value, after: Value) -> Planned {
+    planned(operation, target, json!({"set": before}), json!({"set": after}))
+}
+
 fn set(values: &[&str], ttl: u32) -> Value {
     json!({"name": "contoso.test.", "type": "MX", "ttl": ttl, "values": values})
 }
@@ -285,8 +290,8 @@ fn set(values: &[&str], ttl: u32) -> Value {
 async fn a_planned_switch_may_be_taken_back_and_no_other_made() {
     let (old, new, name) = ("10 mail.contoso.test.", "0 cloud.test.", "contoso.test MX");
     let plan = plan(vec![
-        planned("set_mx::lower_ttl", name, json!({"set": set(&[old], 3600)}), set(&[old], 300)),
-        planned("set_mx", name, json!({"set": set(&[old], 300)}), set(&[new], 300)),
+        swapped("set_mx::lower_ttl", name, set(&[old], 3600), set(&[old], 300)),
+        swapped("set_mx", name, set(&[old], 300), set(&[new], 300)),
     ]);
     let due = |now: Value, wanted: Value| [(name, json!({"set": now}), wanted)];
     assert!(under(plan.clone(), &[], "set_mx::lower_ttl", &due(set(&[old], 3600), set(&[old], 300))).await.passed());
@@ -313,7 +318,7 @@ async fn a_proof_that_only_the_tenant_knows_is_added_to_what_was_there() {
     let spf = "v=spf1 -all";
     let text = |values: Value| json!({"name": "contoso.test.", "type": "TXT", "ttl": 300, "values": values});
     let after = text(json!([spf, {"unknown": "the tenant's proof"}]));
-    let plan = plan(vec![planned("domain::verify", "contoso.test TXT", json!({"set": text(json!([spf]))}), after)]);
+    let plan = plan(vec![swapped("domain::verify", "contoso.test TXT", text(json!([spf])), after)]);
     let due = |now: Value, wanted: Value| [("contoso.test TXT", json!({"set": text(now)}), text(wanted))];
     assert!(under(plan.clone(), &[], "domain::verify", &due(json!([spf]), json!(["MS=ms1", spf]))).await.passed());
     let lost = under(plan, &[], "domain::verify", &due(json!([spf]), json!(["MS=ms1"]))).await;
@@ -322,7 +327,8 @@ async fn a_proof_that_only_the_tenant_knows_is_added_to_what_was_there() {
 
 #[tokio::test]
 async fn of_licences_only_the_product_in_question_counts() {
-    let plan = plan(vec![planned("license::assign", ANN, json!({"licences": []}), json!({"licence": "E3"}))]);
+    let after = json!({"licences": [{"sku": "E3", "off": []}], "licence": "E3"});
+    let plan = plan(vec![planned("license::assign", ANN, json!({"licences": []}), after)]);
     let due =
         |held: Value, sku: &str| [(ANN, json!({"licences": held, "usageLocation": "DE"}), json!({"licence": sku}))];
     assert!(

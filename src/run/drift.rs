@@ -170,14 +170,23 @@ pub struct Difference {
 pub struct Images<'a> {
     /// Before.
     pub before: &'a Value,
-    /// Afterwards.
+    /// Afterwards, with what the change itself names of it.
     pub after: &'a Value,
+}
+
+/// One due change: what was found, and what would be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Due<'a> {
+    /// What was found.
+    pub found: &'a Value,
+    /// What would be written.
+    pub writes: &'a Value,
 }
 
 /// Where a due change differs from a planned one. `states`: further images of the
 /// same object that the plan goes through, which are as good as its own (a time to
 /// live lowered before the switch, and the way back).
-pub fn differences(operation: &str, planned: Images<'_>, due: Images<'_>, states: &[&Value]) -> Vec<Difference> {
+pub fn differences(operation: &str, planned: Images<'_>, due: Due<'_>, states: &[&Value]) -> Vec<Difference> {
     match judged(operation) {
         Judged::Listed => Vec::new(),
         Judged::Addresses => new_addresses(planned, due),
@@ -187,15 +196,12 @@ pub fn differences(operation: &str, planned: Images<'_>, due: Images<'_>, states
     }
 }
 
-fn compare(planned: Images<'_>, due: Images<'_>, states: &[&Value], only: Option<&[&str]>) -> Vec<Difference> {
+fn compare(planned: Images<'_>, due: Due<'_>, states: &[&Value], only: Option<&[&str]>) -> Vec<Difference> {
     let (before, after) = (attributes(planned.before), attributes(planned.after));
-    let (found, wanted) = (attributes(due.before), attributes(due.after));
-    // A raw modify can't say beforehand what it leaves.
-    if planned.after.is_null() && due.after.is_null() {
-        return Vec::new();
-    }
+    let (found, wanted) = (attributes(due.found), attributes(due.writes));
     let others: Vec<Attributes> = states.iter().map(|s| attributes(s)).collect();
-    let writes = changed(&found, &wanted);
+    // A raw modify doesn't say beforehand what it leaves; its own values are its guard.
+    let writes = if due.writes.is_null() { BTreeSet::new() } else { changed(&found, &wanted) };
     let names: BTreeSet<String> = match only {
         Some(names) => names.iter().map(|n| (*n).to_owned()).collect(),
         None => changed(&before, &after).union(&writes).cloned().collect(),
@@ -230,13 +236,13 @@ fn compare(planned: Images<'_>, due: Images<'_>, states: &[&Value], only: Option
 }
 
 /// Addresses that a batch would have and the plan doesn't know.
-fn new_addresses(planned: Images<'_>, due: Images<'_>) -> Vec<Difference> {
+fn new_addresses(planned: Images<'_>, due: Due<'_>) -> Vec<Difference> {
     let keys = |image: &Value| -> BTreeSet<String> {
         let list = image["addresses"].as_array().into_iter().flatten();
         list.filter_map(|a| a.as_str().map(str::to_lowercase)).collect()
     };
     let known = keys(planned.after);
-    let strangers: Vec<Value> = keys(due.after).difference(&known).map(|a| Value::from(a.as_str())).collect();
+    let strangers: Vec<Value> = keys(due.writes).difference(&known).map(|a| Value::from(a.as_str())).collect();
     if strangers.is_empty() {
         return Vec::new();
     }
@@ -249,10 +255,10 @@ fn new_addresses(planned: Images<'_>, due: Images<'_>) -> Vec<Difference> {
 }
 
 /// The product that is given or taken: the same one, held or not held as planned.
-fn licence(planned: Images<'_>, due: Images<'_>) -> Vec<Difference> {
+fn licence(planned: Images<'_>, due: Due<'_>) -> Vec<Difference> {
     let mut differences = Vec::new();
     for name in ["licence", "without", "off"] {
-        let (expected, wanted) = (planned.after.get(name), due.after.get(name));
+        let (expected, wanted) = (planned.after.get(name), due.writes.get(name));
         if !fits(expected, wanted) {
             differences.push(Difference {
                 attribute: name.into(),
@@ -262,14 +268,15 @@ fn licence(planned: Images<'_>, due: Images<'_>) -> Vec<Difference> {
             });
         }
     }
-    let product = due.after["licence"].as_str().or(due.after["without"].as_str()).unwrap_or_default().to_lowercase();
+    let product = due.writes["licence"].as_str().or(due.writes["without"].as_str()).unwrap_or_default().to_lowercase();
     let held = |image: &Value| -> Option<Value> {
         let list = image["licences"].as_array().into_iter().flatten();
         let found = list.into_iter().find(|l| l["sku"].as_str().is_some_and(|s| s.to_lowercase() == product))?;
         Some(serde_json::json!({"switched off": found["off"].as_array().cloned().unwrap_or_default()}))
     };
-    let (expected, found) = (held(planned.before), held(due.before));
-    if !is_unknown(&planned.before["licences"]) && !fits(expected.as_ref(), found.as_ref()) {
+    let (expected, found) = (held(planned.before), held(due.found));
+    let as_it_will_be = fits(held(planned.after).as_ref(), found.as_ref());
+    if !as_it_will_be && !fits(expected.as_ref(), found.as_ref()) {
         differences.push(Difference {
             attribute: format!("licence {product}"),
             planned: vec![expected.unwrap_or_default()],

@@ -6,14 +6,18 @@
 //! afterwards is made by the code that makes it in a run, and a prediction that
 //! its own comparison doesn't take for done is a fault that shows at once.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::gate::{Change, Observed, Outcome, Progress, Verdict};
 use super::journal::{Event, GROUP, Kind as EventKind};
-use super::plan::{Assumption, Planned, Recorder};
+use super::plan::{Assumption, Pin, Planned, Recorder};
 use super::session::Session;
 use super::shadow::{Shadow, unknown};
 use crate::base::{Failure, Result};
+use crate::wire::guid::hex;
 
 impl Session {
     /// Lets a plan know what would be true from now on; a run that writes asks
@@ -55,6 +59,22 @@ impl Session {
         }
     }
 
+    /// Writes down a file that a plan was made from.
+    pub fn rests_on(&self, name: &str, path: &Path, bytes: &[u8]) {
+        if let Some(recorder) = self.planning() {
+            let pin = Pin {
+                kind: "input".into(),
+                name: name.to_owned(),
+                origin: path.display().to_string(),
+                sha256: hex(&Sha256::digest(bytes)),
+            };
+            let mut recorded = recorder.lock();
+            if !recorded.inputs.contains(&pin) {
+                recorded.inputs.push(pin);
+            }
+        }
+    }
+
     fn here(&self, text: String) -> Assumption {
         Assumption { text, at: self.place(), time: self.now() }
     }
@@ -92,7 +112,7 @@ pub(super) async fn foresee(
             operation: change.operation().to_owned(),
             target: unknown::name(&before.target)?.to_owned(),
             before: unknown::shown(&before.before)?,
-            after: unknown::shown(&after.before)?,
+            after: unknown::shown(&with_written(&before.verdict, after.before.clone()))?,
             repeat: change.repeat().word().to_owned(),
             way_back: change.way_back().json(),
             at: session.place(),
@@ -119,6 +139,20 @@ pub(super) async fn foresee(
         progress(outcomes.len(), outcomes.len());
     }
     Ok(outcomes)
+}
+
+/// An image afterwards with what the change itself names of it and a read doesn't
+/// show in the same words: the product that is given, the addresses of a batch.
+fn with_written(verdict: &Verdict, mut image: Value) -> Value {
+    if let (Verdict::Differs(Value::Object(wanted)), Some(image)) = (verdict, image.as_object_mut())
+        // A record set has a frame, and stands whole in it.
+        && !image.contains_key("set")
+    {
+        for (name, value) in wanted {
+            image.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    image
 }
 
 /// What a run would have in its journal, remembered for what comes later.

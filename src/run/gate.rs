@@ -3,7 +3,8 @@
 //! One order for every change:
 //!
 //! ```text
-//! observe → compare → baseline (first touch) → intents and before-images into the journal
+//! observe → compare → fences → tenant's name → baseline (first touch)
+//!         → intents and before-images into the journal
 //!         → apply, guarded → read back → outcomes into the journal
 //! ```
 //!
@@ -25,8 +26,11 @@ use super::foresee;
 use super::journal::{Event, GROUP, Kind as EventKind};
 use super::session::Session;
 use super::told::Key;
+use super::{fenced, named};
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
+use crate::migration::fences::Touch;
+use crate::migration::sets::Sets;
 
 /// What makes a second try safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +138,14 @@ pub trait Change: Send + Sync {
     fn apply_group<'a>(&'a self, session: &'a Session, group: Vec<&'a Observed>) -> BoxFuture<'a, Vec<Result<()>>> {
         async move { session.clock().fan_out(group, self.at_once(), |one| self.apply(session, one)).await }.boxed()
     }
+    /// What a write of one object touches, for the fences; told from its images
+    /// unless the change knows better.
+    ///
+    /// # Errors
+    /// What it has to read for that can't be read.
+    async fn touches(&self, _session: &Session, observed: &Observed) -> Result<Vec<Touch>> {
+        Ok(fenced::told(observed))
+    }
     /// Tells a plan what would be true once these objects are written: the
     /// session's reads show it from then on, the service's own effects included.
     /// Nothing is sent.
@@ -215,6 +227,9 @@ pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progr
             None => due.push(one),
         }
     }
+    if !due.is_empty() {
+        fenced::admit(session, change, &due).await?;
+    }
     if let Some(recorder) = session.planning() {
         for outcome in foresee::foresee(session, recorder, change, due, progress).await? {
             outcomes.insert(outcome.target.clone(), outcome);
@@ -226,16 +241,20 @@ pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progr
         contract::hold(session, plan, change.operation(), change.repeat(), &due)?;
     }
     if !due.is_empty() {
+        named::tenant(session).await?;
         first_touch(session, change, &due).await?;
     }
     let total = due.len();
     let mut done = 0;
-    let mut breaker = Breaker::new(total);
-    for size in stages(total) {
+    let sets = &session.project().sets;
+    let mut breaker = Breaker::new(total, sets);
+    for size in sets.stages(total) {
         let group: Vec<Observed> = due.drain(..size.min(due.len())).collect();
         if session.cancel().is_cancelled() {
             return Err(Failure::cancelled());
         }
+        // A long set may come into hours in which nothing may be written.
+        fenced::open_hours(session, change.operation())?;
         for outcome in write_group(session, change, &group).await? {
             breaker.count(&outcome);
             outcomes.insert(outcome.target.clone(), outcome);
@@ -249,25 +268,6 @@ pub async fn pass(session: &Session, change: &dyn Change, progress: Option<Progr
         }
     }
     Ok(targets.into_iter().filter_map(|t| outcomes.remove(&t)).collect())
-}
-
-/// One, then five, then groups.
-fn stages(total: usize) -> Vec<usize> {
-    let mut stages = Vec::new();
-    let mut left = total;
-    for first in [1, 5] {
-        let size = first.min(left);
-        if size > 0 {
-            stages.push(size);
-            left -= size;
-        }
-    }
-    while left > 0 {
-        let size = GROUP.min(left);
-        stages.push(size);
-        left -= size;
-    }
-    stages
 }
 
 /// Journals whole images of what is touched for the first time.
@@ -310,7 +310,8 @@ pub fn keep_baselines(session: &Session, operation: &str, images: Vec<(String, V
 
 /// Intents, writes, read-back, outcomes of one group.
 async fn write_group(session: &Session, change: &dyn Change, group: &[Observed]) -> Result<Vec<Outcome>> {
-    let intents: Vec<Event> = group
+    let steps = session.steps_around();
+    let mut intents: Vec<Event> = group
         .iter()
         .map(|one| Event {
             kind: EventKind::Intent,
@@ -323,9 +324,16 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
                 "repeat": change.repeat().word(),
                 "way_back": change.way_back().json(),
                 "call": change.call().map(Key::json),
+                // So that an undo finds what a step did.
+                "step": if steps.is_empty() { Value::Null } else { json!(steps) },
             }),
         })
         .collect();
+    for (intent, one) in intents.iter_mut().zip(group) {
+        if let Some(objects) = fenced::counted(session, change, one).await? {
+            intent.body["objects"] = objects;
+        }
+    }
     if !plant::is(Plant::IntentAfterwards) {
         session.append(&intents)?;
     }
@@ -489,18 +497,19 @@ async fn read_back(
     }
 }
 
-/// Stops a set when our own writes keep failing: three equal ones, or more than
-/// 2 % and at least three. What a guard or a rule left alone is counted apart.
-struct Breaker {
+/// Stops a set when our own writes keep failing, as the project's settings say:
+/// three equal ones, or more than 2 % and at least three. What a guard or a rule left alone is counted apart.
+struct Breaker<'a> {
+    sets: &'a Sets,
     total: usize,
     failed: usize,
     equal: BTreeMap<(Kind, String), usize>,
     last: Option<Failure>,
 }
 
-impl Breaker {
-    fn new(total: usize) -> Breaker {
-        Breaker { total, failed: 0, equal: BTreeMap::new(), last: None }
+impl<'a> Breaker<'a> {
+    fn new(total: usize, sets: &'a Sets) -> Breaker<'a> {
+        Breaker { sets, total, failed: 0, equal: BTreeMap::new(), last: None }
     }
 
     fn count(&mut self, outcome: &Outcome) {
@@ -521,8 +530,7 @@ impl Breaker {
 
     fn open(&self, operation: &str, done: usize, total: usize) -> Option<Failure> {
         let equal = self.equal.values().copied().max().unwrap_or(0);
-        let many = self.failed >= 3 && self.failed * 50 > self.total;
-        if equal < 3 && !many {
+        if !self.sets.ends(self.failed, equal, self.total) {
             return None;
         }
         let last = self.last.clone()?;
@@ -541,14 +549,6 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    #[test]
-    fn sets_go_one_then_five_then_groups() {
-        assert_eq!(stages(0), Vec::<usize>::new());
-        assert_eq!(stages(1), [1]);
-        assert_eq!(stages(4), [1, 3]);
-        assert_eq!(stages(100), [1, 5, 64, 30]);
-    }
-
     fn failed(target: &str, kind: Kind, text: &str) -> Outcome {
         Outcome {
             target: target.into(),
@@ -561,7 +561,8 @@ mod tests {
 
     #[test]
     fn three_equal_failures_stop_a_set_and_guards_do_not_count() {
-        let mut breaker = Breaker::new(1000);
+        let sets = Sets::default();
+        let mut breaker = Breaker::new(1000, &sets);
         for target in ["a", "b", "c", "d"] {
             breaker.count(&failed(target, Kind::Conflict, "edited by a colleague"));
         }

@@ -108,14 +108,31 @@ pub(super) fn pass(session: &Session, force: &Force, objections: &[Objection]) -
 /// # Errors
 /// `conflict`; those of the reads.
 pub(super) async fn before_mx(session: &Session, domains: &[&str], force: &Force) -> Result<()> {
+    let objections = unsettled(session, domains).await?;
+    if objections.is_empty()
+        && let Some(_now) = session.sees().as_it_is()
+    {
+        on_condition(session, &unsettled(session, domains).await?);
+    }
+    pass(session, force, &objections)
+}
+
+/// What a plan says of a guard that will not object any more.
+fn on_condition(session: &Session, objections: &[Objection]) {
+    for objection in objections {
+        session.on_condition(format!("the guard `{}` holds `{}` back now: {}", objection.guard.name, objection.guard.primitive, objection.text));
+    }
+}
+
+async fn unsettled(session: &Session, domains: &[&str]) -> Result<Vec<Objection>> {
     let reply = session.sees().invoke("Get-OutboundConnector", Vec::new()).await?;
     let connectors: Vec<Connector> = reply.rows.iter().map(Connector::of).collect();
     let without: Vec<&str> = domains.iter().copied().filter(|d| !connectors.iter().any(|c| c.leads_home(d))).collect();
     if without.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let people = unmoved(session).await?;
-    let objections: Vec<Objection> = without
+    Ok(without
         .into_iter()
         .filter_map(|domain| {
             // Mail to a second address takes the way of that address' domain.
@@ -124,8 +141,7 @@ pub(super) async fn before_mx(session: &Session, domains: &[&str], force: &Force
             those.sort();
             guards::mx(domain, &those, &connectors)
         })
-        .collect();
-    pass(session, force, &objections)
+        .collect())
 }
 
 fn is_smtp(proxy: &str) -> bool {
@@ -152,21 +168,11 @@ pub(super) async fn before_autodiscover(session: &Session, domains: &[&str], for
     if source == "2003" {
         return Ok(()); // It has no Autodiscover that could be cut off.
     }
-    let people = unmoved(session).await?;
-    let list = listed(session);
-    let left = left_whole(session);
-    let mut objections = Vec::new();
-    let mut behind = Vec::new();
-    for domain in domains {
-        let of_list = people
-            .iter()
-            .filter(|p| same_domain(&p.address, domain) && list.as_ref().is_none_or(|l| l.contains(&p.address)));
-        let (stay, wait): (Vec<String>, Vec<String>) =
-            of_list.map(|p| p.address.clone()).partition(|a| left.contains(&address_key(a)));
-        behind.extend(stay);
-        let mut wait = wait;
-        wait.sort();
-        objections.extend(guards::autodiscover(domain, source, &wait));
+    let (objections, mut behind) = misled(session, source, domains).await?;
+    if objections.is_empty()
+        && let Some(_now) = session.sees().as_it_is()
+    {
+        on_condition(session, &misled(session, source, domains).await?.0);
     }
     pass(session, force, &objections)?;
     if !behind.is_empty() {
@@ -181,6 +187,27 @@ pub(super) async fn before_autodiscover(session: &Session, domains: &[&str], for
         });
     }
     Ok(())
+}
+
+/// What the guard of autodiscover objects to, and whom of the list it leaves
+/// behind because they were left whole.
+async fn misled(session: &Session, source: &str, domains: &[&str]) -> Result<(Vec<Objection>, Vec<String>)> {
+    let people = unmoved(session).await?;
+    let list = listed(session);
+    let left = left_whole(session);
+    let mut objections = Vec::new();
+    let mut behind = Vec::new();
+    for domain in domains {
+        let of_list = people
+            .iter()
+            .filter(|p| same_domain(&p.address, domain) && list.as_ref().is_none_or(|l| l.contains(&p.address)));
+        let (stay, mut wait): (Vec<String>, Vec<String>) =
+            of_list.map(|p| p.address.clone()).partition(|a| left.contains(&address_key(a)));
+        behind.extend(stay);
+        wait.sort();
+        objections.extend(guards::autodiscover(domain, source, &wait));
+    }
+    Ok((objections, behind))
 }
 
 /// The project's list; `None` if it can't be read, and everybody counts.

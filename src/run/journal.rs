@@ -170,9 +170,30 @@ pub trait Journal: Send + Sync {
     /// The store cannot be read.
     fn runs(&self) -> Result<Vec<Run>>;
 
+    /// What people were asked and what they decided ([`DECISIONS`]), of one run or
+    /// of all, in order.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn decisions(&self, run: Option<&str>) -> Result<Vec<Stored>> {
+        let runs = match run {
+            Some(run) => vec![run.to_owned()],
+            None => self.runs()?.into_iter().map(|r| r.id).collect(),
+        };
+        let mut found = Vec::new();
+        for run in runs {
+            found.extend(self.read(&run)?.into_iter().filter(|s| DECISIONS.contains(&s.event.kind)));
+        }
+        found.sort_by_key(|s| s.number);
+        Ok(found)
+    }
+
     /// Id of the run that appends here.
     fn run(&self) -> &str;
 }
+
+/// The kinds of events by which people are asked and decide.
+pub const DECISIONS: [Kind; 5] = [Kind::Asked, Kind::Approval, Kind::Resolved, Kind::Cancelled, Kind::Named];
 
 /// A run as its events tell it; a projection, which can be made anew from them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -14,6 +14,7 @@ use super::gate::{self, Change, Observed, Outcome, Repeat, Verdict, WayBack};
 use super::recipients::{self, CloudUser, Held};
 use super::report::{Report, plural};
 use super::session::Session;
+use super::shadow::unknown;
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::errors;
@@ -212,7 +213,12 @@ impl UserChange {
         let mut held: Vec<Held> = serde_json::from_value(one.before["licences"].clone()).unwrap_or_default();
         let (product, gives) = match &self.what {
             What::Location(place) => {
-                session.foresee(|shadow| shadow.graph.user(id, json!({"usageLocation": place})));
+                session.foresee(|shadow| {
+                    // Who is still to come may bring one along.
+                    let coming = unknown::text(unknown::Of::Location, &address_key(&one.target));
+                    let place = if shadow.graph.is_coming(id) { &coming } else { place };
+                    shadow.graph.user(id, json!({"usageLocation": place}));
+                });
                 return;
             }
             What::Give(product) | What::SwitchOff(product) => (product, true),

@@ -5,6 +5,7 @@
 //! the clients they use in `services`. Nothing here knows Rhai or the terminal.
 
 pub mod approvals;
+mod approvers;
 pub mod audit;
 #[cfg(test)]
 pub mod bare;
@@ -15,13 +16,16 @@ pub mod contract;
 #[cfg(test)]
 mod contract_tests;
 pub mod convert;
+pub mod decided;
 pub mod decommission;
 pub mod diff;
 pub mod domains;
 pub mod doubt;
 pub mod drift;
 pub mod endpoints;
+pub mod fenced;
 pub mod foresee;
+pub mod forwardings;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
@@ -30,7 +34,9 @@ pub mod inside;
 pub mod journal;
 pub mod kinds;
 pub mod licences;
+pub mod lock;
 pub mod mailflow;
+mod named;
 pub mod narrate;
 pub mod past;
 pub mod permissions;
@@ -46,11 +52,13 @@ pub mod records;
 pub mod removal;
 pub mod report;
 mod schema;
+pub mod seen;
 pub mod session;
 pub mod shadow;
 pub mod sight;
 pub mod situation;
 pub mod sqlite;
+pub mod standing;
 pub mod start;
 pub mod synchronize;
 pub mod told;
@@ -59,6 +67,7 @@ pub mod validate;
 pub mod waiting;
 pub mod watch;
 pub mod waves;
+pub mod why;
 pub mod zones;
 
 pub use session::{Mode, Parts, Session, Step};

@@ -4,10 +4,10 @@
 //! prints them. A note says what happened, never how it should look.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One note with the moment (of the run's clock) at which it was made.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Note {
     /// When.
     pub time: Timestamp,
@@ -17,7 +17,7 @@ pub struct Note {
 }
 
 /// What a note can say.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
     /// A run begins.
@@ -132,6 +132,17 @@ pub enum What {
     Asked {
         /// The text shown.
         text: String,
+    },
+    /// An approval waits for an answer from elsewhere: `stagepost approve ID`.
+    Question {
+        /// By which it is answered.
+        id: String,
+        /// The text shown.
+        text: String,
+        /// Whether somebody else than who runs must answer.
+        by_other: bool,
+        /// When nobody waits any longer, by the system's clock.
+        until: Option<Timestamp>,
     },
     /// An approval was answered.
     Answered {

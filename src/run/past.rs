@@ -13,6 +13,22 @@ use super::journal::{Event, Kind};
 use crate::base::Timestamp;
 use crate::wire::attributes::address_key;
 
+/// Operations from whose intents and outcomes something is learnt. Of a company of
+/// 100,000 the others fill the journal, and needn't be read.
+pub const LEARNT: [&str; 11] = [
+    "batch",
+    "start",
+    "remove",
+    "watch",
+    "license::assign",
+    "release",
+    "release::carry_home",
+    "set_mx",
+    "set_mx::lower_ttl",
+    "exchange::invoke",
+    "graph",
+];
+
 /// What was learnt.
 #[derive(Default)]
 pub struct Past {
@@ -38,6 +54,9 @@ pub struct Past {
     /// When a watch saw the copy of a batch come to its end, by the batch's name
     /// in lower case. One that found it at its end can't say.
     pub copied: BTreeMap<String, Timestamp>,
+    /// Where the service forwards people because of a start of ours, as it was seen:
+    /// address → TargetAddress.
+    pub forwarded: BTreeMap<String, String>,
     /// People whom we gave a product that they did not hold before.
     pub given: BTreeSet<String>,
     /// Messages that the old server took back: address and Message-ID.
@@ -51,11 +70,22 @@ pub struct Past {
     pub in_doubt: BTreeSet<(String, String)>,
     /// Objects whose baseline stands in the journal.
     pub baselines: BTreeSet<String>,
+    /// The latest time of any event.
+    pub newest: Option<Timestamp>,
+    /// Names of the tenant that were typed before a first write, in lower case.
+    pub named: BTreeSet<String>,
 }
 
 impl Past {
     /// Takes an event in, in the order in which it was written.
     pub fn learn(&mut self, event: &Event) {
+        // What came from beside a run has the time of another clock.
+        if !matches!(event.kind, Kind::Approval | Kind::Cancelled | Kind::Resolved) {
+            self.newest = self.newest.max(Some(event.time));
+        }
+        if event.kind == Kind::Named {
+            self.named.insert(event.target.to_lowercase());
+        }
         let applied = event.body["state"] == "applied";
         let write = || (event.operation.clone(), event.target.clone());
         match event.kind {
@@ -86,6 +116,7 @@ impl Past {
                     self.released.remove(key);
                     self.synced.remove(key);
                     self.left.remove(key);
+                    self.forwarded.remove(key);
                 }
                 let name = event.target.to_lowercase();
                 self.removed.remove(&name);
@@ -105,6 +136,11 @@ impl Past {
                     self.restarts.entry(event.target.to_lowercase()).or_default().1 = true;
                 }
                 self.started.entry(event.target.to_lowercase()).or_insert(event.time);
+            }
+            (Kind::Consequence, "start") => {
+                if let Some(target) = event.body["targetAddress"].as_str() {
+                    self.forwarded.insert(address_key(&event.target), target.to_owned());
+                }
             }
             (Kind::Outcome, "remove") if applied => {
                 self.removed.insert(event.target.to_lowercase());
@@ -189,6 +225,18 @@ mod tests {
 
     fn event(kind: Kind, operation: &str, target: &str, body: Value) -> Event {
         Event { kind, time: jiff::Timestamp::UNIX_EPOCH, operation: operation.into(), target: target.into(), body }
+    }
+
+    #[test]
+    fn every_operation_that_something_is_learnt_from_is_listed() {
+        let (source, _) = include_str!("past.rs").split_once("mod tests {").expect("the tests stand last");
+        for kind in ["Intent", "Outcome"] {
+            for named in source.split(&format!("(Kind::{kind}, \"")).skip(1) {
+                let name = named.split('"').next().unwrap_or_default();
+                assert!(LEARNT.contains(&name), "{name} is learnt from and never read");
+            }
+        }
+        assert!(super::super::journal::RAW.iter().all(|raw| LEARNT.contains(raw)));
     }
 
     #[test]

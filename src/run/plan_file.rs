@@ -308,7 +308,7 @@ mod tests {
                 operation: "set_mx".into(),
                 target: "contoso.test MX".into(),
                 before: json!({"set": {"name": "contoso.test.", "type": "MX", "values": ["10 mail.contoso.test."], "ttl": 300}}),
-                after: json!({"name": "contoso.test.", "type": "MX", "values": ["0 cloud.test."], "ttl": 300}),
+                after: json!({"set": {"name": "contoso.test.", "type": "MX", "values": ["0 cloud.test."], "ttl": 300}}),
                 repeat: "guarded".into(),
                 way_back: json!({"kind": "reversible"}),
                 at: Some("staged.rhai:9:1".into()),

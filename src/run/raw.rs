@@ -2,8 +2,9 @@
 //!
 //! Reads go straight through. What writes, and everything unknown, passes the
 //! gate like the primitives do: `ldap::modify` with its whole before-image and
-//! exact guards; the rest has no before-image, is final, is never repeated by
-//! itself and needs an approval.
+//! exact guards; a `Set-X` with what `Get-X` told of the same properties; of a POST
+//! the id is kept that was returned. The rest has no before-image and is final. But
+//! for the modify none is repeated by itself, and each needs an approval.
 
 use std::sync::Arc;
 
@@ -20,18 +21,72 @@ use super::shadow::unknown;
 use super::told::{Key, without_secrets};
 use crate::base::{Failure, Kind, Result};
 use crate::migration::difference;
+use crate::migration::fences::{Place, Touch};
 use crate::services::exchange::{Exchange, Reply};
 use crate::wire::attributes::{Mod, dn_key};
-use crate::wire::invoke::{Param, Params};
+use crate::wire::invoke::{Param, Params, get, text_of};
 
-/// A write without before-image: sent once, answered or in doubt.
+/// A write that is sent once, answered or in doubt.
 struct Once<'a> {
     operation: &'static str,
     target: String,
     call: Call<'a>,
     key: Key,
     answer: std::sync::Mutex<Option<Value>>,
+    /// What a `Set-X` sets can be read before and after.
+    look: Option<Look>,
 }
+
+/// The properties that a `Set-X` names, as `Get-X` tells them.
+struct Look {
+    cmdlet: String,
+    identity: String,
+    /// Name and wanted value as text.
+    properties: Vec<(String, String)>,
+}
+
+impl Look {
+    /// Of a cmdlet that sets something plain; none where a secret is among it.
+    fn of(cmdlet: &str, identity: &str, params: &Params) -> Option<Look> {
+        let (verb, noun) = cmdlet.split_once('-')?;
+        let plain = |p: &Param| match p {
+            Param::Text(text) => Some(text.clone()),
+            Param::Int(number) => Some(number.to_string()),
+            Param::Bool(yes) => Some(yes.to_string()),
+            _ => None,
+        };
+        if !verb.eq_ignore_ascii_case("set") || identity.is_empty() {
+            return None;
+        }
+        let is_switch = |name: &str| ["Identity", "Confirm", "WhatIf"].iter().any(|s| name.eq_ignore_ascii_case(s));
+        let set = params.iter().filter(|(name, _)| !is_switch(name));
+        let properties: Option<Vec<(String, String)>> = set.map(|(n, p)| Some((n.clone(), plain(p)?))).collect();
+        let properties = properties.filter(|p| !p.is_empty())?;
+        Some(Look { cmdlet: format!("Get-{noun}"), identity: identity.to_owned(), properties })
+    }
+
+    /// The properties now; nothing where the service doesn't tell each of them.
+    async fn read(&self, session: &Session) -> Result<Value> {
+        let one = vec![("Identity".into(), Param::from(self.identity.as_str()))];
+        let row = match session.sees().invoke(&self.cmdlet, one).await {
+            Ok(reply) => reply.rows.into_iter().next().unwrap_or_default(),
+            // No such cmdlet, or no such object: the call itself will say so.
+            Err(f) if matches!(f.kind, Kind::NotFound | Kind::Refused | Kind::Validation) => Value::Null,
+            Err(f) => return Err(f),
+        };
+        let is_told = |name: &str| row.as_object().is_some_and(|r| r.keys().any(|k| k.eq_ignore_ascii_case(name)));
+        let told = |(name, _): &(String, String)| is_told(name).then(|| (name.clone(), get(&row, name).clone()));
+        let found: Option<serde_json::Map<String, Value>> = self.properties.iter().map(told).collect();
+        Ok(found.map_or(Value::Null, |properties| json!({"properties": properties})))
+    }
+
+    fn is_reached(&self, image: &Value) -> bool {
+        self.properties.iter().all(|(n, wanted)| text_of(&image["properties"][n]).eq_ignore_ascii_case(wanted))
+    }
+}
+
+/// How often a service is asked again that tells a change late.
+const LATE: u32 = 5;
 
 enum Call<'a> {
     Invoke(&'a str, Params),
@@ -47,7 +102,11 @@ impl Change for Once<'_> {
         Repeat::None
     }
     fn way_back(&self) -> WayBack {
-        WayBack::Final("a raw call has no before-image")
+        match (&self.call, &self.look) {
+            (_, Some(_)) => WayBack::Reversible,
+            (Call::Graph("POST", ..), _) => WayBack::Compensable("DELETE of what it made, by the id that was returned"),
+            _ => WayBack::Final("a raw call has no before-image"),
+        }
     }
     fn targets(&self) -> Vec<String> {
         vec![self.target.clone()]
@@ -58,10 +117,27 @@ impl Change for Once<'_> {
     fn answer(&self) -> Value {
         self.answer.lock().ok().and_then(|a| a.as_ref().map(without_secrets)).unwrap_or_default()
     }
-    async fn observe(&self, _: &Session, _: &[String]) -> Result<Vec<Observed>> {
-        let sent = self.answer.lock().is_ok_and(|a| a.is_some());
-        let verdict = if sent { Verdict::Same } else { Verdict::Differs(Value::Null) };
-        Ok(vec![Observed { target: self.target.clone(), before: Value::Null, verdict }])
+    async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
+        let answer = self.answer.lock().ok().and_then(|a| a.clone());
+        let verdict = if answer.is_some() { Verdict::Same } else { Verdict::Differs(Value::Null) };
+        let image = match (&self.look, &answer) {
+            (Some(look), sent) => {
+                let mut image = look.read(session).await?;
+                for _ in 0..LATE {
+                    // What a plan only foresees never shows.
+                    let shows = image.is_null() || look.is_reached(&image) || session.planning().is_some();
+                    if sent.is_none() || shows {
+                        break;
+                    }
+                    session.clock().sleep(jiff::SignedDuration::from_secs(10)).await?;
+                    image = look.read(session).await?;
+                }
+                image
+            }
+            (None, Some(answer)) => self.made(answer),
+            (None, None) => Value::Null,
+        };
+        Ok(vec![Observed { target: self.target.clone(), before: image, verdict }])
     }
     async fn predict(&self, session: &Session, _: &[Observed]) -> Result<()> {
         session.assume(format!("nothing that the plan reads afterwards hangs on {}", self.target));
@@ -92,6 +168,22 @@ impl Change for Once<'_> {
     }
 }
 
+impl Once<'_> {
+    /// The id of what a POST to a collection made. An action answers an object, too,
+    /// but makes none.
+    fn made(&self, answer: &Value) -> Value {
+        let Call::Graph("POST", path, _) = self.call else { return Value::Null };
+        let last =
+            path.split('?').next().unwrap_or_default().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        // `groups`, `members`; not `assignLicense`, nor `revokeSignInSessions`.
+        let is_collection = last.ends_with('s') && last.chars().all(|c| c.is_ascii_lowercase());
+        match answer["id"].as_str() {
+            Some(id) if is_collection => json!({"id": id}),
+            _ => Value::Null,
+        }
+    }
+}
+
 /// Any cmdlet.
 ///
 /// # Errors
@@ -108,7 +200,7 @@ pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Res
         .iter()
         .find(|(n, _)| n.eq_ignore_ascii_case("Identity") || n.eq_ignore_ascii_case("Name"))
         .map(|(_, p)| match p {
-            crate::wire::invoke::Param::Text(t) => t.clone(),
+            Param::Text(t) => t.clone(),
             _ => String::new(),
         })
         .unwrap_or_default();
@@ -118,9 +210,19 @@ pub async fn invoke(session: &Arc<Session>, cmdlet: &str, params: Params) -> Res
         return Ok(answer["rows"].clone());
     }
     doubt::refuse(session, "exchange::invoke", &target)?;
-    approve(session, &format!("Call {target}? It has no before-image and can't be taken back by stagepost.")).await?;
+    let mut look = Look::of(cmdlet, &identity, &params);
+    if let Some(known) = &look
+        && known.read(session).await?.is_null()
+    {
+        look = None;
+    }
+    let way = match look {
+        Some(_) => "What it sets is kept, and `stagepost undo` sets it back.",
+        None => "It has no before-image and can't be taken back by stagepost.",
+    };
+    approve(session, &format!("Call {target}? {way}")).await?;
     let call = Call::Invoke(cmdlet, params);
-    let change = Once { operation: "exchange::invoke", target, call, key, answer: Default::default() };
+    let change = Once { operation: "exchange::invoke", target, call, key, answer: Default::default(), look };
     one(gate::pass(session, &change, None).await?)?;
     Ok(change.answer()["rows"].clone())
 }
@@ -154,9 +256,13 @@ pub async fn graph(session: &Arc<Session>, method: &str, path: &str, body: &Valu
         return Ok(answer);
     }
     doubt::refuse(session, "graph", &target)?;
-    approve(session, &format!("Send {target}? It has no before-image and can't be taken back by stagepost.")).await?;
+    let way = match method {
+        "POST" => "It has no before-image; what it makes in a collection `stagepost undo` deletes again.",
+        _ => "It has no before-image and can't be taken back by stagepost.",
+    };
+    approve(session, &format!("Send {target}? {way}")).await?;
     let call = Call::Graph(method, path, body);
-    let change = Once { operation: "graph", target, call, key, answer: Default::default() };
+    let change = Once { operation: "graph", target, call, key, answer: Default::default(), look: None };
     one(gate::pass(session, &change, None).await?)?;
     Ok(change.answer())
 }
@@ -182,6 +288,13 @@ impl Change for Modify<'_> {
     fn targets(&self) -> Vec<String> {
         vec![dn_key(self.dn)]
     }
+    async fn touches(&self, _: &Session, _: &Observed) -> Result<Vec<Touch>> {
+        let attributes = self.mods.iter().map(|m| match m {
+            Mod::Add(name, _) | Mod::Delete(name, _) | Mod::Replace(name, _) => name.clone(),
+        });
+        let place = Place::Directory { dn: self.dn.to_owned(), attributes: attributes.collect() };
+        Ok(vec![Touch { object: dn_key(self.dn), place }])
+    }
     async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
         let entry = session.sees().read(self.dn).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("there is no object {}", self.dn))
@@ -190,7 +303,9 @@ impl Change for Modify<'_> {
                 .hint("look at the name: commas inside a value are written \\,")
         })?;
         let applied = self.applied.lock().is_ok_and(|a| *a);
-        let verdict = if applied { Verdict::Same } else { Verdict::Differs(Value::Null) };
+        // What doesn't fit the directory itself refuses, in its own words.
+        let after = difference::apply(&entry, self.mods).map_or(Value::Null, |after| image(&after));
+        let verdict = if applied { Verdict::Same } else { Verdict::Differs(after) };
         Ok(vec![Observed { target: dn_key(self.dn), before: image(&entry), verdict }])
     }
     async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {

@@ -347,3 +347,125 @@ fn damaged(path: &Path, error: &rusqlite::Error) -> Failure {
         .detail(error.to_string())
         .hint("if the file is damaged, restore it from a copy; `stagepost audit verify` says whether a copy is sound")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde_json::json;
+
+    use super::super::journal::{Event, Journal as _, Owner};
+    use super::super::past::Past;
+    use super::super::sqlite::SqliteJournal;
+    use super::*;
+
+    /// Journals as builds of each version of the schema left them, by real runs of
+    /// the standard script over five mailboxes.
+    const KEPT: [(i64, &[u8], usize); 2] = [
+        (1, include_bytes!("../../tests/journals/v1.sqlite"), 60),
+        (2, include_bytes!("../../tests/journals/v2.sqlite"), 64),
+    ];
+
+    fn laid(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let inside = folder.path().join(".stagepost");
+        std::fs::create_dir_all(&inside).expect("a folder");
+        let path = inside.join("journal.sqlite");
+        std::fs::write(&path, bytes).expect("room on the disk");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_journal_of_each_version_is_sound_and_tells_its_runs() {
+        for (version, bytes, events) in KEPT {
+            let (folder, path) = laid(bytes);
+            let reading = Reading::open(folder.path()).expect("it is a journal");
+            let verdict = reading.verify(None).expect("readable");
+            assert_eq!((verdict.damage, verdict.events), (vec![], events as u64), "version {version}");
+            let runs = reading.runs().expect("readable");
+            assert_eq!((runs.len(), runs[0].events), (1, events as u64), "version {version}");
+            let tally = reading.tallies().expect("readable")[&runs[0].id];
+            assert_eq!((tally.moved, tally.left, tally.in_doubt), (5, 0, 0), "version {version}");
+            drop(reading);
+            assert_eq!(std::fs::read(path).expect("it is there"), bytes, "who only reads changes nothing");
+        }
+    }
+
+    #[test]
+    fn a_run_of_each_version_goes_on_and_its_past_is_known() {
+        for (version, bytes, events) in KEPT {
+            let (folder, _) = laid(bytes);
+            let before = Reading::open(folder.path()).expect("it is a journal");
+            let (run, head) = (before.run_named("last").expect("one run"), before.head().expect("readable"));
+            let head = head.expect("it has events");
+            let owner = Owner { project: run.project.clone(), tenant: run.tenant.clone(), run: run.id.clone() };
+            let journal = SqliteJournal::open(&folder.path().join(".stagepost"), owner).expect("brought up");
+            let mut past = Past::default();
+            journal.past(&mut |event| past.learn(event)).expect("readable");
+            assert_eq!((past.batches.len(), past.baselines.len(), past.synced.len()), (1, 5, 5), "version {version}");
+            assert!(past.switched.is_some() && past.in_doubt.is_empty() && past.removed.contains("wave-01"));
+            let body = json!({"who": {"user": "ann"}});
+            let event =
+                Event { kind: Kind::Resumed, time: run.last, operation: "resume".into(), target: String::new(), body };
+            assert_eq!(journal.append(&[event]).expect("room on the disk"), [events as u64 + 1]);
+            assert_eq!(journal.runs().expect("readable")[0].state, "running");
+            drop(journal);
+            let noted = Noted::parse(&format!("{}:{}", head.0, head.1)).expect("a head");
+            let verdict = Reading::open(folder.path()).and_then(|r| r.verify(Some(noted))).expect("readable");
+            assert_eq!((verdict.damage, verdict.noted_at), (vec![], Some(events as i64)), "version {version}");
+        }
+    }
+
+    #[test]
+    fn a_run_is_meant_by_its_id_its_beginning_its_end_or_last() {
+        let (folder, _) = laid(KEPT[1].1);
+        let reading = Reading::open(folder.path()).expect("it is a journal");
+        let id = reading.runs().expect("readable")[0].id.clone();
+        for word in [id.as_str(), "last", &id[..8], &id[id.len() - 3..]] {
+            assert_eq!(reading.run_named(word).expect("it means one").id, id, "{word}");
+        }
+        let unknown = reading.run_named("2019").expect_err("there is none");
+        assert!(unknown.hint.expect("it has one").contains(&id));
+        assert_eq!(reading.run_named("").expect_err("it means nothing").kind, base::Kind::NotFound);
+    }
+
+    #[test]
+    fn what_is_done_to_the_file_beside_its_events_is_found() {
+        type Deed = (&'static str, Harm);
+        let deeds: [Deed; 7] = [
+            ("DROP TRIGGER event_stays", Harm::Schema),
+            ("CREATE TRIGGER more AFTER INSERT ON event BEGIN SELECT 1; END", Harm::Schema),
+            ("UPDATE run SET state = 'ended', code = 1", Harm::Projection),
+            ("DELETE FROM run", Harm::Projection),
+            ("INSERT INTO run SELECT 'x', project, tenant, verb, script, state, code, began, last, 1, 1 FROM run", Harm::Projection),
+            ("DROP TABLE run", Harm::Projection),
+            ("DROP TRIGGER event_stays; UPDATE event SET body = '{}' WHERE number = 9;
+              CREATE TRIGGER event_stays BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are only appended'); END",
+             Harm::Edited),
+        ];
+        for (deed, harm) in deeds {
+            let (folder, path) = laid(KEPT[1].1);
+            Connection::open(&path).and_then(|c| c.execute_batch(deed)).expect("an attacker may do that");
+            let verdict = Reading::open(folder.path()).and_then(|r| r.verify(None)).expect("readable");
+            let found: Vec<Harm> = verdict.damage.iter().map(|d| d.kind).collect();
+            assert_eq!(found, [harm], "{deed}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_a_plain_failure() {
+        let mut bytes = KEPT[1].1.to_vec();
+        for byte in &mut bytes[4096 * 3..4096 * 5] {
+            *byte = 0xA5;
+        }
+        for bytes in [bytes.as_slice(), b"no database", &KEPT[1].1[..6000]] {
+            let (folder, _) = laid(bytes);
+            let failure = Reading::open(folder.path()).and_then(|r| r.verify(None)).expect_err("it is damaged");
+            assert_eq!(failure.kind, base::Kind::Local, "{failure:?}");
+            assert!(failure.message.contains("journal.sqlite") && failure.hint.is_some());
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let none = Reading::open(folder.path()).map(|_| ()).expect_err("there is none");
+        assert_eq!(none.kind, base::Kind::NotFound);
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
-use super::approvals::Approver;
+use super::approvals::{Approvals, Approver, hash_of};
 use super::journal::{Event, Journal, Kind as EventKind};
 use super::narrate::{Narrator, Note, What};
 use super::past::Past;
@@ -42,6 +42,8 @@ pub struct Session {
     steps: AtomicU64,
     writing: tokio::sync::watch::Sender<usize>,
     force: OnceLock<String>,
+    script: OnceLock<String>,
+    naming: tokio::sync::Mutex<()>,
     memory: Mutex<Memory>,
     told: Mutex<Told>,
     asker: OnceLock<Asker>,
@@ -93,6 +95,13 @@ pub struct Memory {
     /// Kinds of the mailboxes on premises that are no persons, by address in lower
     /// case; `None` before the directory was read, or if it has no kinds.
     pub kinds: Option<BTreeMap<String, waves::Kind>>,
+    /// What was approved, and how often it was asked.
+    pub approvals: Approvals,
+    /// Objects that this run has written to or was about to, if a fence counts
+    /// them; `None` before the first.
+    pub touched: Option<BTreeSet<String>>,
+    /// Whether a clock that is behind the journal's newest event was told.
+    pub told_clock: bool,
     /// Facts kept by a primitive for a later one of the same run, by name.
     pub facts: BTreeMap<String, Value>,
 }
@@ -147,6 +156,8 @@ impl Session {
             steps: AtomicU64::new(0),
             writing: tokio::sync::watch::Sender::new(0),
             force: OnceLock::new(),
+            script: OnceLock::new(),
+            naming: tokio::sync::Mutex::new(()),
             memory: Mutex::new(Memory::default()),
             told: Mutex::new(Told::default()),
             asker: OnceLock::new(),
@@ -275,6 +286,22 @@ impl Session {
         self.force.get().map(String::as_str)
     }
 
+    /// Says which script runs: what is approved is bound to its text.
+    pub fn runs(&self, text: &str) {
+        // The first one stays: a run has one script.
+        let _ = self.script.set(hash_of(text));
+    }
+
+    /// The hash of the script's text; empty at a prompt.
+    pub fn script(&self) -> &str {
+        self.script.get().map(String::as_str).unwrap_or_default()
+    }
+
+    /// Held while the tenant's name is asked for, so that it is asked for once.
+    pub(super) fn naming(&self) -> &tokio::sync::Mutex<()> {
+        &self.naming
+    }
+
     /// The journal.
     pub fn journal(&self) -> &dyn Journal {
         &*self.journal
@@ -334,6 +361,14 @@ impl Session {
         self.journal.told(self.journal.run(), &mut |stored| told.learn(&stored.event))
     }
 
+    /// Warns if the clock stands behind the journal's newest event.
+    pub fn look_at_clock(&self) {
+        let told = behind(&mut self.memory(), self.now());
+        if let Some(what) = told {
+            self.note(what);
+        }
+    }
+
     /// Appends a group of events in one commit, and remembers what they say. A
     /// planning run remembers them and keeps nothing.
     ///
@@ -347,8 +382,15 @@ impl Session {
                 return Err(failure);
             }
         }
-        let mut memory = self.memory();
-        events.iter().for_each(|e| memory.past.learn(e));
+        let behind = {
+            let mut memory = self.memory();
+            let behind = events.first().and_then(|first| behind(&mut memory, first.time));
+            events.iter().for_each(|e| memory.past.learn(e));
+            behind
+        };
+        if let Some(what) = behind {
+            self.note(what);
+        }
         Ok(())
     }
 
@@ -402,6 +444,30 @@ impl Session {
         self.note(What::StepBegan { id, primitive: primitive.into(), subject: subject.into() });
         Step { session: self.clone(), id, ended: false, writes: self.memory().writes }
     }
+}
+
+/// How far the clock may stand behind the journal's newest event before it is
+/// told: clocks of two machines differ by that much.
+const BEHIND: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+
+/// The warning of a clock that was set back, once: order in the journal is by
+/// number, so nothing goes wrong, but what waits until a time waits longer.
+fn behind(memory: &mut Memory, now: Timestamp) -> Option<What> {
+    let newest = memory.past.newest?;
+    if memory.told_clock || newest.duration_since(now) <= BEHIND {
+        return None;
+    }
+    memory.told_clock = true;
+    let time = |t: Timestamp| t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    Some(What::Warned {
+        text: format!(
+            "the clock says {}, and the newest event of the journal is of {}: the clock was set back, or was ahead before",
+            time(now),
+            time(newest)
+        ),
+        hint: "set the clock right; waits that the journal keeps end at their time, so they last longer by that much"
+            .into(),
+    })
 }
 
 /// Writes in flight; see [`Session::in_flight`].

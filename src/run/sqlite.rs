@@ -3,14 +3,15 @@
 //!
 //! Its tables, and how they grew, stand in [`super::schema`].
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
-use super::journal::{Event, Journal, Owner, Run, Stored, chain};
+use super::journal::{DECISIONS, Event, Journal, Kind, Owner, Run, Stored, chain};
+use super::lock::Lock;
+use super::past::LEARNT;
 use super::schema::{self, VERSION};
 use crate::base::{self, Failure, Result, crash};
 
@@ -23,29 +24,23 @@ pub struct SqliteJournal {
     _lock: Lock,
 }
 
-/// The project's lock while it is held.
-///
-/// Given back by name and not by closing the file alone: a child process that
-/// another thread is just starting has the open file, too, until it becomes its
-/// program, and would hold the lock for that moment.
-struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing the file is left, which the system does in any case.
-        let _ = self.0.unlock();
-    }
-}
-
 impl SqliteJournal {
-    /// Opens (or makes) `folder/journal.sqlite` for one writer.
+    /// Opens (or makes) `folder/journal.sqlite` for one writer. An owner without a
+    /// run is that of a new one, whose id is found here.
     ///
     /// # Errors
     /// The folder can't be written, another process holds the project, or the
     /// file is of a newer stagepost.
     pub fn open(folder: &Path, owner: Owner) -> Result<SqliteJournal> {
+        SqliteJournal::open_at(folder, owner, Timestamp::now())
+    }
+
+    fn open_at(folder: &Path, mut owner: Owner, now: Timestamp) -> Result<SqliteJournal> {
         std::fs::create_dir_all(folder).map_err(|e| local(folder, "made", &e))?;
-        let lock = take_lock(folder)?;
+        let mut lock = Lock::take(folder, |run| {
+            let runs = Looking::open(folder, owner.clone()).and_then(|l| l.runs()).ok()?;
+            runs.into_iter().find(|r| r.id == run)
+        })?;
         let path = folder.join("journal.sqlite");
         let mut connection = Connection::open(&path).map_err(|e| broken(&path, &e))?;
         connection
@@ -55,32 +50,40 @@ impl SqliteJournal {
             Ok(newer) => too_new(&path, newer),
             Err(e) => broken(&path, &e),
         })?;
+        if owner.run.is_empty() {
+            owner.run = next_id(&schema::runs(&connection).map_err(|e| broken(&path, &e))?, now);
+        }
+        lock.name(&owner.run);
         Ok(SqliteJournal { owner, connection: Mutex::new(connection), _lock: lock })
     }
 }
 
-fn take_lock(folder: &Path) -> Result<Lock> {
-    let path = folder.join("lock");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .read(true)
-        .write(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|e| local(&path, "opened", &e))?;
-    match file.try_lock() {
-        Ok(()) => {
-            // Only for people who look; the lock itself is the system's.
-            let _ = file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
-            Ok(Lock(file))
+/// The id of a run that begins now: when, by the system's clock, and later than
+/// every run that the journal knows, also if the clock was set back or two runs
+/// begin in the same millisecond.
+fn next_id(runs: &[Run], now: Timestamp) -> String {
+    let own = format_id(now);
+    let last = runs.iter().filter_map(|r| Some((time_of(&r.id)?, r.id.as_str()))).max_by_key(|(_, id)| *id);
+    match last {
+        Some((time, id)) if id >= own.as_str() => {
+            format_id(time.checked_add(SignedDuration::from_millis(1)).unwrap_or(time))
         }
-        Err(_) => {
-            let holder = std::fs::read_to_string(&path).unwrap_or_default();
-            Err(Failure::new(base::Kind::Conflict, format!("another stagepost works in {}", folder.display()))
-                .detail(format!("process {}", holder.trim()))
-                .hint("wait until it ends, or end it; the lock goes with the process"))
-        }
+        _ => own,
     }
+}
+
+/// `20261120-094512-417`.
+fn format_id(time: Timestamp) -> String {
+    time.strftime("%Y%m%d-%H%M%S-%3f").to_string()
+}
+
+/// The moment of an id; `None` if it is none of this form.
+fn time_of(id: &str) -> Option<Timestamp> {
+    let (seconds, millis) = id.rsplit_once('-')?;
+    let time = jiff::civil::DateTime::strptime("%Y%m%d-%H%M%S", seconds).ok()?;
+    let time = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+    let time = time.checked_add(SignedDuration::from_millis(millis.parse().ok()?)).ok()?;
+    (format_id(time) == id).then_some(time)
 }
 
 impl Journal for SqliteJournal {
@@ -125,6 +128,11 @@ impl Journal for SqliteJournal {
         schema::runs(&connection).map_err(|e| unreadable(&e))
     }
 
+    fn decisions(&self, run: Option<&str>) -> Result<Vec<Stored>> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        decisions_of(&connection, run).map_err(|e| unreadable(&e))
+    }
+
     fn run(&self) -> &str {
         &self.owner.run
     }
@@ -134,8 +142,22 @@ impl Journal for SqliteJournal {
 /// lock of the file that the commit takes: who answers an approval appends beside
 /// the run.
 fn append_to(connection: &mut Connection, owner: &Owner, events: &[Event]) -> Result<Vec<u64>> {
-    let mut work = || -> rusqlite::Result<Vec<u64>> {
+    append_if(connection, owner, events, |_| Ok(()))
+}
+
+/// Appends a group unless somebody objects, who sees what a later commit can't
+/// change any more.
+fn append_if(
+    connection: &mut Connection,
+    owner: &Owner,
+    events: &[Event],
+    allowed: impl FnOnce(&Connection) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let work = || -> rusqlite::Result<Result<Vec<u64>>> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Err(objection) = allowed(&transaction) {
+            return Ok(Err(objection));
+        }
         let mut last = schema::last(&transaction)?;
         let mut numbers = Vec::with_capacity(events.len());
         {
@@ -164,13 +186,13 @@ fn append_to(connection: &mut Connection, owner: &Owner, events: &[Event]) -> Re
         }
         schema::project_new(&transaction, owner, events)?;
         transaction.commit()?;
-        Ok(numbers)
+        Ok(Ok(numbers))
     };
     work().map_err(|e| {
         Failure::new(base::Kind::Local, "the journal can't be written; nothing is sent that isn't recorded")
             .detail(e.to_string())
             .hint("free space on the disk of .stagepost, then run again")
-    })
+    })?
 }
 
 /// Every event of a run, in order.
@@ -202,13 +224,30 @@ fn stored_where(
     Ok(())
 }
 
-/// Every event of a tenant, in order; bodies of baselines are left out.
+/// What people were asked and what they decided, of one run or of all, in order.
+fn decisions_of(connection: &Connection, run: Option<&str>) -> rusqlite::Result<Vec<Stored>> {
+    let kinds = DECISIONS.map(|kind| format!("'{}'", kind.word())).join(", ");
+    let mut all = Vec::new();
+    let mut keep = |stored: &Stored| all.push(stored.clone());
+    match run {
+        Some(run) => stored_where(connection, &format!("kind IN ({kinds}) AND run = ?1"), &[run], &mut keep)?,
+        None => stored_where(connection, &format!("kind IN ({kinds})"), &[], &mut keep)?,
+    }
+    Ok(all)
+}
+
+/// Every event of a tenant that something is learnt from, in order; bodies of
+/// baselines are left out.
 fn past_of(connection: &Connection, tenant: &str, each: &mut dyn FnMut(&Event)) -> Result<()> {
     let mut read = || -> rusqlite::Result<()> {
-        let mut select = connection.prepare_cached(
+        let learnt = LEARNT.map(|name| format!("'{name}'")).join(", ");
+        let mut select = connection.prepare_cached(&format!(
             "SELECT kind, time, operation, target, CASE kind WHEN 'baseline' THEN 'null' ELSE body END
-             FROM event WHERE tenant = ?1 ORDER BY number",
-        )?;
+             FROM event
+             WHERE tenant = ?1 AND kind NOT IN ('began', 'resumed', 'step', 'call', 'wait')
+               AND (kind NOT IN ('intent', 'outcome') OR operation IN ({learnt}))
+             ORDER BY number"
+        ))?;
         let mut rows = select.query([tenant])?;
         while let Some(r) = rows.next()? {
             each(&schema::event_at(r, 0)?);
@@ -237,16 +276,61 @@ pub fn append_beside(folder: &Path, owner: &Owner, events: &[Event]) -> Result<V
     append_to(&mut connection, owner, events)
 }
 
-/// Whether a process holds the project's lock at this moment.
-pub fn is_held(folder: &Path) -> bool {
-    let Ok(file) = OpenOptions::new().read(true).open(folder.join("lock")) else { return false };
-    match file.try_lock_shared() {
-        Ok(()) => {
-            // Closing the file does the same.
-            let _ = file.unlock();
-            false
+/// A project's journal for who decides something beside a run: without its lock,
+/// and for decisions alone.
+pub struct Beside {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl Beside {
+    /// Opens `folder/journal.sqlite`; `None` if there is none.
+    ///
+    /// # Errors
+    /// It can't be opened, or is of another version: it is brought up by a run,
+    /// never beside one.
+    pub fn open(folder: &Path) -> Result<Option<Beside>> {
+        let path = folder.join("journal.sqlite");
+        if !path.exists() {
+            return Ok(None);
         }
-        Err(_) => true,
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let connection = Connection::open_with_flags(&path, flags).map_err(|e| broken(&path, &e))?;
+        connection
+            .execute_batch("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
+            .map_err(|e| broken(&path, &e))?;
+        match schema::version(&connection).map_err(|e| broken(&path, &e))? {
+            VERSION => Ok(Some(Beside { path, connection: Mutex::new(connection) })),
+            newer if newer > VERSION => Err(too_new(&path, newer)),
+            older => Err(Failure::new(
+                base::Kind::Local,
+                format!("the journal {} has version {older}, this stagepost writes {VERSION}", path.display()),
+            )
+            .hint("decide with the stagepost that runs, or let a run of this one begin first")),
+        }
+    }
+
+    /// Appends a decision on a run, if what was decided before allows it; one
+    /// commit, so that of two people one is first.
+    ///
+    /// # Errors
+    /// That of `allowed`; `not_found` for a run that the journal doesn't know;
+    /// `internal` for an event that is no decision; the journal can't be written.
+    pub fn decide(&self, run: &str, event: &Event, allowed: &mut dyn FnMut(&[Stored]) -> Result<()>) -> Result<u64> {
+        if !DECISIONS.contains(&event.kind) || event.kind == Kind::Asked {
+            return Err(Failure::internal(format!("{} is no decision", event.kind.word())));
+        }
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = schema::runs(&connection).map_err(|e| unreadable(&e))?.into_iter().find(|r| r.id == run);
+        let run = known.ok_or_else(|| {
+            Failure::new(base::Kind::NotFound, format!("the journal {} knows no run {run}", self.path.display()))
+                .hint("`stagepost runs` lists them")
+        })?;
+        let owner = Owner { project: run.project, tenant: run.tenant, run: run.id };
+        let numbers = append_if(&mut connection, &owner, std::slice::from_ref(event), |connection| {
+            allowed(&decisions_of(connection, Some(&owner.run)).map_err(|e| unreadable(&e))?)
+        })?;
+        Ok(numbers.first().copied().unwrap_or_default())
     }
 }
 
@@ -316,6 +400,11 @@ impl Journal for Looking {
         let Some(connection) = &self.connection else { return Ok(Vec::new()) };
         let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
         schema::runs_of_any(&connection).map_err(|e| unreadable(&e))
+    }
+
+    fn decisions(&self, run: Option<&str>) -> Result<Vec<Stored>> {
+        let Some(connection) = &self.connection else { return Ok(Vec::new()) };
+        decisions_of(&connection.lock().unwrap_or_else(PoisonError::into_inner), run).map_err(|e| unreadable(&e))
     }
 
     fn run(&self) -> &str {
@@ -417,7 +506,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let first = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
         // As a child process has it between its fork and its program.
-        let _inherited = first._lock.0.try_clone().expect("a file can be had twice");
+        let _inherited = first._lock.inherited();
         drop(first);
         SqliteJournal::open(folder.path(), owner()).expect("the first is closed");
     }
@@ -452,6 +541,72 @@ mod tests {
             before.clone_from(&stored.hash);
         }
         assert_eq!(all.iter().map(|s| s.event.target.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_decision_from_beside_is_news_and_its_number_and_hash_go_on() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        assert!(Beside::open(folder.path()).expect("there need be no journal").is_none());
+        let run = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
+        run.append(&[event("a")]).expect("room on the disk");
+        let before = run.pulse().expect("readable");
+        run.append(&[event("b")]).expect("room on the disk");
+        assert_eq!(run.pulse().expect("readable"), before, "its own events are no news");
+        let beside = Beside::open(folder.path()).expect("no lock is needed").expect("there is one");
+        let answer = Event { kind: Kind::Approval, ..event("Start?") };
+        assert_eq!(beside.decide("r1", &answer, &mut |_| Ok(())).expect("room on the disk"), 3);
+        assert_ne!(run.pulse().expect("readable"), before);
+        run.append(&[event("c")]).expect("room on the disk");
+        let decisions = run.decisions(Some("r1")).expect("readable");
+        assert_eq!(decisions.iter().map(|s| (s.number, s.event.kind)).collect::<Vec<_>>(), [(3, Kind::Approval)]);
+        assert_eq!(run.decisions(None).expect("readable").len(), 1);
+        assert!(run.decisions(Some("r2")).expect("readable").is_empty());
+        let mut hash = String::new();
+        for stored in run.read("r1").expect("readable") {
+            assert_eq!(stored.hash, chain(&hash, &owner(), stored.number, &stored.event));
+            hash.clone_from(&stored.hash);
+        }
+    }
+
+    #[test]
+    fn beside_a_run_only_decisions_are_appended_and_only_if_they_are_allowed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run = SqliteJournal::open(folder.path(), owner()).expect("a fresh folder");
+        run.append(&[event("a")]).expect("room on the disk");
+        let beside = Beside::open(folder.path()).expect("no lock is needed").expect("there is one");
+        let mut yes = |_: &[Stored]| Ok(());
+        assert_eq!(beside.decide("r1", &event("b"), &mut yes).expect_err("an intent").kind, base::Kind::Internal);
+        let answer = Event { kind: Kind::Approval, ..event("Start?") };
+        assert_eq!(beside.decide("r9", &answer, &mut yes).expect_err("no such run").kind, base::Kind::NotFound);
+        let mut no = |_: &[Stored]| Err(Failure::new(base::Kind::Conflict, "somebody was first"));
+        assert_eq!(beside.decide("r1", &answer, &mut no).expect_err("it is objected to").kind, base::Kind::Conflict);
+        assert_eq!(run.read("r1").expect("readable").len(), 1, "and nothing was written");
+    }
+
+    #[test]
+    fn ids_of_runs_are_unique_and_sorted_whatever_the_clock_does() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let new = |time: &str| {
+            let owner = Owner { run: String::new(), ..owner() };
+            let now: Timestamp = time.parse().expect("a time");
+            let journal = SqliteJournal::open_at(folder.path(), owner, now).expect("the folder may be written");
+            journal.append(&[event("a")]).expect("room on the disk");
+            journal.run().to_owned()
+        };
+        let ids = [
+            new("2026-11-20T09:45:12.417Z"),
+            new("2026-11-20T09:45:12.417Z"),
+            // Two days back.
+            new("2026-11-18T09:00:00Z"),
+            new("2026-11-20T09:45:13Z"),
+        ];
+        let expected = ["20261120-094512-417", "20261120-094512-418", "20261120-094512-419", "20261120-094513-000"];
+        assert_eq!(ids, expected);
+        // An id of another form doesn't hinder.
+        let journal = SqliteJournal::open(folder.path(), owner()).expect("the folder may be written");
+        journal.append(&[event("a")]).expect("room on the disk");
+        drop(journal);
+        assert_eq!(new("2026-11-20T09:45:13Z"), "20261120-094513-001");
     }
 
     #[test]

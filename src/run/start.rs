@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::batches::{Batch, status_of};
 use super::consequences;
 use super::domains::one;
+use super::fenced;
 use super::gate::{self, Change, Observed, Repeat, Verdict, WayBack};
 use super::guards::{self, Force};
 use super::journal::Kind as EventKind;
@@ -20,6 +21,7 @@ use super::report::plural;
 use super::session::Session;
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
+use crate::migration::fences::Touch;
 use crate::migration::list::Mailboxes;
 use crate::wire::attributes::address_key;
 use crate::wire::invoke::Param;
@@ -65,6 +67,9 @@ impl Change for StartBatch<'_> {
     }
     fn settles_within(&self) -> i64 {
         300
+    }
+    async fn touches(&self, session: &Session, _: &Observed) -> Result<Vec<Touch>> {
+        fenced::forwarded(session, &self.batch.mailboxes().addresses()).await
     }
     async fn observe(&self, session: &Session, _: &[String]) -> Result<Vec<Observed>> {
         let name = self.batch.name();

@@ -222,6 +222,11 @@ impl Session {
         )
     }
 
+    /// Names of the steps that the pass is in, the outermost first.
+    pub fn steps_around(&self) -> Vec<String> {
+        self.told().path.clone()
+    }
+
     /// The key of a call that is made now.
     pub fn call_key(&self, primitive: &str, arguments: &Value) -> Key {
         let mut text = without_secrets(arguments).to_string();

@@ -14,6 +14,8 @@ use super::recipients;
 use super::session::{Session, Step};
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result, Timestamp};
+use crate::migration::fences::{Place, Touch};
+use crate::wire::attributes::address_key;
 use crate::wire::graph::percent;
 use crate::wire::invoke::{Param, get, number_of};
 
@@ -57,6 +59,10 @@ impl Change for CarryHome {
     }
     fn targets(&self) -> Vec<String> {
         self.messages.iter().map(|m| m.target.clone()).collect()
+    }
+    async fn touches(&self, _: &Session, _: &Observed) -> Result<Vec<Touch>> {
+        // Whatever their number, they are one person's.
+        Ok(vec![Touch { object: address_key(&self.address), place: Place::Elsewhere }])
     }
     async fn observe(&self, session: &Session, targets: &[String]) -> Result<Vec<Observed>> {
         // Nobody can look into the old mailbox over SMTP; what was handed over

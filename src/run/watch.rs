@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::batches::{Batch, Row, State, batch_named, rows_of};
 use super::consequences;
+use super::forwardings;
 use super::journal::Kind as EventKind;
 use super::narrate::What;
 use super::report::plural;
@@ -67,11 +68,16 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
     }
     let name = batch.name();
     let step = session.step("watch", name);
-    let deadline = session.now() + how.deadline;
     let reason = if how.until_provisioned { format!("the mailboxes of {name}") } else { format!("the copy of {name}") };
+    // A watch of an earlier pass goes on: its time is not counted anew.
+    let which = json!([name, how.until_provisioned]);
+    let deadline = session.deadline("watch", &which, session.now() + how.deadline, &reason)?;
+    let back = match how.pause {
+        Some(pause) => Some(session.wait_ends("watch::pause", &which, session.now() + pause, &reason)?),
+        None => None,
+    };
     session.note(What::Waiting { reason, until: deadline });
     let known = batch.state().told.len();
-    let back = how.pause.map(|pause| session.now() + pause);
     // Who is complete before anything was told is not kept waiting for a pause: an
     // earlier run may have been broken off just before their conversion.
     let mut at_once = how.pause.is_some() && known == 0;
@@ -166,6 +172,7 @@ pub async fn watch(session: &Arc<Session>, batch: &Batch, how: &Watch) -> Result
             state.failed.insert(key, why);
         }
     }
+    forwardings::seen(session, &rows).await?;
     let (synced, failed) = (state.synced.len(), state.failed.len());
     session.record(
         EventKind::Outcome,

@@ -11,11 +11,13 @@ use hickory_proto::rr::RecordType;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use super::fenced;
 use super::gate::{Change, Observed, Repeat, Verdict, WayBack};
 use super::recipients::until;
 use super::session::Session;
 use crate::base::plant::{self, Plant};
 use crate::base::{Failure, Kind, Result};
+use crate::migration::fences::{Place, Touch};
 use crate::services::Swapped;
 use crate::services::dns::Ask;
 use crate::wire::dns::{RecordSet, Swap, absolute, relative};
@@ -150,6 +152,16 @@ impl Change for SwapSets {
             observed.push(Observed { target, before, verdict });
         }
         Ok(observed)
+    }
+
+    async fn touches(&self, session: &Session, observed: &Observed) -> Result<Vec<Touch>> {
+        let mut touches = fenced::told(observed);
+        for touch in &mut touches {
+            if let Place::Record { zone, name, .. } = &mut touch.place {
+                *zone = session.services().dns.zone_for(name).map(|z| z.name.clone());
+            }
+        }
+        Ok(touches)
     }
 
     async fn predict(&self, session: &Session, due: &[Observed]) -> Result<()> {

@@ -9,6 +9,7 @@
 //! A reader that closes the pipe early (`| head`) is no failure: from then on
 //! data is dropped in silence. Any other failure to write is kept for `main`.
 
+mod asking;
 mod changes;
 pub mod facts;
 mod live;
@@ -21,7 +22,7 @@ mod table;
 mod teller;
 pub mod text;
 
-use std::io::{BufRead as _, Write};
+use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
@@ -29,10 +30,11 @@ use serde_json::{Map, Value, json};
 pub use spot::Spot;
 pub use streams::{Captured, Streams};
 
-use crate::base::{Failure, Kind};
+use crate::base::{Cancel, Failure, Kind};
 use crate::report::{Story, lines, words};
 use crate::run::narrate::{Narrator, Note};
 use crate::run::plan::Plan;
+use asking::{Answers, Given};
 use live::Live;
 use style::Paint;
 use teller::{Line, Look, Teller};
@@ -102,6 +104,8 @@ struct Inner {
     failed: Option<std::io::Error>,
     /// A question waits for its answer.
     asking: bool,
+    /// What a person types, once something was asked.
+    answers: Option<Answers>,
 }
 
 impl Ui {
@@ -117,7 +121,8 @@ impl Ui {
         let (out_paint, err_paint) = (paint(streams.out_is_terminal), paint(streams.err_is_terminal));
         let (width, out_is_terminal) = (streams.width, streams.out_is_terminal);
         let live = Live::new(streams.real && mode == Mode::Terminal);
-        let inner = Mutex::new(Inner { streams, live, teller: Teller::default(), failed: None, asking: false });
+        let inner =
+            Mutex::new(Inner { streams, live, teller: Teller::default(), failed: None, asking: false, answers: None });
         Ui { mode, verbosity: Verbosity::Normal, out_paint, err_paint, width, out_is_terminal, inner }
     }
 
@@ -327,45 +332,73 @@ impl Ui {
     /// Asks a person for yes or no. `None`: nobody can be asked (no terminal,
     /// `--json`, or the input has ended).
     pub fn confirm(&self, question: &str) -> Option<bool> {
+        self.confirm_until(question, &Cancel::new())
+    }
+
+    /// As [`Ui::confirm`], until the question is withdrawn because somebody has
+    /// answered it elsewhere: then it ends with `None`.
+    pub fn confirm_until(&self, question: &str, withdrawn: &Cancel) -> Option<bool> {
+        let mut answers = self.answers()?;
+        let answer = self.confirm_by(question, &mut |prompt| self.line_of(&mut answers, prompt, withdrawn));
+        self.lock().answers = Some(answers);
+        answer
+    }
+
+    /// Has a person type a line. `None` as for [`Ui::confirm_until`].
+    pub fn typed_until(&self, question: &str, withdrawn: &Cancel) -> Option<String> {
+        let mut answers = self.answers()?;
+        let text = text::hang("", &words::clean(question), self.width);
+        self.lock().message(&format!("\n{}\n", self.err_paint.bold(&text)));
+        let line = self.line_of(&mut answers, "> ", withdrawn);
+        self.lock().answers = Some(answers);
+        line.map(|line| line.trim().to_owned())
+    }
+
+    /// Whether a person can be asked here.
+    pub fn can_ask(&self) -> bool {
+        let inner = self.lock();
+        self.mode != Mode::Json && (inner.streams.input.is_some() || inner.answers.is_some())
+    }
+
+    /// The lines that a person types, for one question.
+    fn answers(&self) -> Option<Answers> {
         if self.mode == Mode::Json {
             return None;
         }
-        let mut input = {
-            let mut inner = self.lock();
-            inner.live.clear();
-            inner.streams.input.take()?
-        };
-        let answer = self.confirm_by(question, &mut |prompt| {
+        let mut inner = self.lock();
+        inner.live.clear();
+        let input = &mut inner.streams.input;
+        let fresh = input.take().map(Answers::over);
+        fresh.or_else(|| inner.answers.take())
+    }
+
+    fn line_of(&self, answers: &mut Answers, prompt: &str, withdrawn: &Cancel) -> Option<String> {
+        loop {
             self.lock().message(prompt);
             self.lock().asking = true;
-            let mut line = String::new();
-            let read = input.read_line(&mut line);
+            let answer = answers.next(&|| withdrawn.is_cancelled());
+            // Only Enter ends the line of the prompt.
+            let ended = !matches!(answer, Given::Withdrawn) || !self.lock().asking;
             self.lock().asking = false;
-            matches!(read, Ok(n) if n > 0).then_some(line)
-        });
-        self.lock().streams.input = Some(input);
-        answer
+            match answer {
+                Given::Line(line) => return Some(line),
+                Given::Over => return None,
+                Given::Withdrawn => {
+                    if !ended {
+                        self.lock().message("\n");
+                    }
+                    return None;
+                }
+                // Begun before this was asked: it may have been meant for another.
+                Given::Stale => {}
+            }
+        }
     }
 
     /// Asks a person for a line of text. `None`: nobody can be asked, as with
     /// [`Ui::confirm`].
     pub fn ask(&self, question: &str) -> Option<String> {
-        if self.mode == Mode::Json {
-            return None;
-        }
-        let mut input = {
-            let mut inner = self.lock();
-            inner.live.clear();
-            inner.streams.input.take()?
-        };
-        let text = text::hang("", &words::clean(question), self.width);
-        self.lock().message(&format!("\n{}\n> ", self.err_paint.bold(&text)));
-        self.lock().asking = true;
-        let mut line = String::new();
-        let read = input.read_line(&mut line);
-        self.lock().asking = false;
-        self.lock().streams.input = Some(input);
-        matches!(read, Ok(n) if n > 0).then(|| line.trim().to_owned())
+        self.typed_until(question, &Cancel::new())
     }
 
     /// Asks, and has somebody else show the prompt and read the line. `None`:

@@ -206,6 +206,16 @@ impl Teller {
                 }
                 self.waiting = Some((reason, *until));
             }
+            What::Question { id, by_other, until, .. } => {
+                self.flush(look, &mut lines);
+                self.announce(look, self.open.len(), &mut lines);
+                let whom = if *by_other { " by somebody else" } else { "" };
+                let by =
+                    until.map_or_else(String::new, |t| format!(", until {} at most", words::moment(t).trim_start()));
+                let asked = self.asked.last().map_or("", |(_, text)| text.as_str());
+                let what = format!("for `stagepost approve {id}`{whom}{by}: {asked}");
+                lines.push(entry(look, note.time, Mark::Waits, self.open.len(), "wait", &what, ""));
+            }
             What::Said { text } => {
                 self.flush(look, &mut lines);
                 lines.push(Line::Data(format!("{text}\n")));

@@ -17,11 +17,11 @@ use super::super::{code_of, companies, lists, rehearse, runtime};
 use super::picture::Picture;
 use crate::base::crash::{Ending, Life};
 use crate::base::plant::{Plant, Soil};
-use crate::base::{Failure, Kind, Result, Timestamp};
+use crate::base::{Cancel, Failure, Kind, Result, Timestamp};
 use crate::host::{Host, Library};
 use crate::lab::World;
 use crate::lab::serve::Lab;
-use crate::run::approvals::{Answer, Approver, working_day_later};
+use crate::run::approvals::{Answer, Approver, Asking, working_day_later};
 use crate::run::journal::Journal;
 use crate::run::narrate::Keeper;
 use crate::run::session::Session;
@@ -95,14 +95,18 @@ struct Person(Mutex<BTreeMap<String, Timestamp>>);
 
 #[async_trait]
 impl Approver for Person {
-    async fn ask(&self, session: &Session, text: &str) -> Result<Option<Answer>> {
+    async fn ask(&self, session: &Session, asking: &Asking, _: &Cancel) -> Result<Option<Answer>> {
         let until = {
             let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let text = &asking.question.text;
             let question: String = text.split(' ').filter(|word| word.parse::<u64>().is_err()).collect();
             *asked.entry(question).or_insert_with(|| working_day_later(session.now()))
         };
         session.clock().sleep_until(until).await?;
-        Ok(Some(Answer { granted: true, by: "the person".into() }))
+        Ok(Some(Answer::here(true, "the person", "rehearsal")))
+    }
+    fn hears_others(&self) -> bool {
+        false
     }
 }
 

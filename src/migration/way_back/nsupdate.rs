@@ -29,7 +29,7 @@ pub fn concerns(steps: &[Step<'_>]) -> bool {
 fn set(step: &Step<'_>) -> Vec<String> {
     let (before, beside) = (&step.before["set"], &step.before["beside"]);
     let mut lines = vec![remark(&format!("{}: {}", step.operation, step.target))];
-    let after = if step.after["values"].is_array() { step.after } else { &Value::Null };
+    let after = &step.after["set"];
     let owner = [after, before].into_iter().find_map(|s| s["name"].as_str()).unwrap_or_default();
     let kind = [after, before].into_iter().find_map(|s| s["type"].as_str()).unwrap_or_default();
     if owner.is_empty() || kind.is_empty() {

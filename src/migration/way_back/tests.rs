@@ -54,7 +54,7 @@ fn plan() -> Vec<Planned> {
             "domain::verify",
             "contoso.test TXT",
             json!({"set": set("TXT", 300, &["v=spf1 -all"])}),
-            json!({"name": "contoso.test.", "type": "TXT", "ttl": 300, "values": ["v=spf1 -all", {"unknown": "MS="}]}),
+            json!({"set": {"name": "contoso.test.", "type": "TXT", "ttl": 300, "values": ["v=spf1 -all", {"unknown": "MS="}]}}),
             reversible(),
         ),
         Planned(
@@ -100,21 +100,21 @@ fn plan() -> Vec<Planned> {
             "set_mx::lower_ttl",
             "contoso.test MX",
             json!({"set": set("MX", 3600, &["10 mail.contoso.test."])}),
-            set("MX", 300, &["10 mail.contoso.test."]),
+            json!({"set": set("MX", 300, &["10 mail.contoso.test."])}),
             reversible(),
         ),
         Planned(
             "set_mx",
             "contoso.test MX",
             json!({"set": set("MX", 300, &["10 mail.contoso.test."])}),
-            set("MX", 300, &["0 contoso-test.mail.protection.outlook.com."]),
+            json!({"set": set("MX", 300, &["0 contoso-test.mail.protection.outlook.com."])}),
             reversible(),
         ),
         Planned(
             "spf",
             "contoso.test TXT",
             json!({"set": set("TXT", 300, &["say \"hi\"; \\ then"])}),
-            set("TXT", 300, &["v=spf1 -all"]),
+            json!({"set": set("TXT", 300, &["v=spf1 -all"])}),
             reversible(),
         ),
         Planned(
@@ -135,7 +135,7 @@ fn plan() -> Vec<Planned> {
             "autodiscover::set",
             "autodiscover.contoso.test CNAME",
             json!({"set": null, "beside": set("A", 600, &["192.0.2.7"])}),
-            set("CNAME", 3600, &["autodiscover.outlook.com."]),
+            json!({"set": set("CNAME", 3600, &["autodiscover.outlook.com."])}),
             reversible(),
         ),
     ]

@@ -51,12 +51,9 @@ pub(super) fn header(story: &Story, out: &mut String) {
     if story.tally.whole > 0 {
         links.push(("behind", "Left behind"));
     }
-    links.extend([
-        ("decision", "Decision"),
-        ("timeline", "Timeline"),
-        ("mailboxes", "Each mailbox"),
-        ("limits", "What this does not prove"),
-    ]);
+    let limits = if story.parts.rehearsed { "What this does not prove" } else { "What this does not tell" };
+    links.extend(story.parts.rehearsed.then_some(("decision", "Decision")));
+    links.extend([("timeline", "Timeline"), ("mailboxes", "Each mailbox"), ("limits", limits)]);
     out.push_str("<nav aria-label=\"Contents\"><ul>");
     for (id, name) in links {
         let _ = write!(out, "<li><a href=\"#{id}\">{name}</a></li>");
@@ -67,6 +64,10 @@ pub(super) fn header(story: &Story, out: &mut String) {
 /// What the verdict means for the reader.
 fn meaning(story: &Story) -> &'static str {
     match story.verdict {
+        Verdict::Go if !story.parts.rehearsed => "Every mailbox of this run is in Microsoft 365.",
+        Verdict::NoGo if !story.parts.rehearsed => {
+            "The run stopped, or some mailboxes are on their way: `stagepost status` tells where each one stands."
+        }
         Verdict::Go => {
             "Every mailbox is wholly in Microsoft 365, and new mail and Outlook find it there. A pilot wave may start."
         }
@@ -94,7 +95,9 @@ fn facts(story: &Story, out: &mut String) {
     fact("In between", or(story.tally.broken, "bad"), &words::count(story.tally.broken), "must be none");
     let probes = &proof.probes;
     let sent = format!("of {} sent", words::count(probes.sent));
-    fact("Messages lost", or(probes.lost, "bad"), &words::count(probes.lost), &sent);
+    if story.parts.rehearsed {
+        fact("Messages lost", or(probes.lost, "bad"), &words::count(probes.lost), &sent);
+    }
     let work = &proof.work;
     if work.made > 0 || work.lost > 0 {
         let made = format!("of {} things", words::count(work.made));
@@ -406,6 +409,9 @@ fn behind(story: &Story, out: &mut String) {
 }
 
 fn decision(story: &Story, out: &mut String) {
+    if !story.parts.rehearsed {
+        return;
+    }
     section(out, "decision", "Decision");
     let _ = write!(
         out,

@@ -19,6 +19,14 @@ use super::words;
 const CSS: &str = include_str!("page.css");
 const JS: &str = include_str!("page.js");
 
+/// The outcome in the page's title.
+fn title(story: &Story) -> String {
+    match story.parts.rehearsed {
+        true => story.verdict.words().to_owned(),
+        false => crate::report::front::verdict(story).0,
+    }
+}
+
 /// The page of a story.
 pub fn page(story: &Story) -> String {
     let mut out = String::with_capacity(64 * 1024 + story.parts.proof.rows.len() * 320);
@@ -29,7 +37,7 @@ pub fn page(story: &Story) -> String {
          script-src 'unsafe-inline'\"/>\n<meta name=\"referrer\" content=\"no-referrer\"/>\n\
          <meta name=\"generator\" content=\"stagepost\"/>\n",
     );
-    out.push_str(&format!("<title>{}: {}</title>\n", escape(story.verdict.words()), escape(&story.parts.title)));
+    out.push_str(&format!("<title>{}: {}</title>\n", escape(&title(story)), escape(&story.parts.title)));
     out.push_str(&format!("<style>\n{CSS}</style>\n</head>\n<body>\n"));
     out.push_str("<a class=\"skip\" href=\"#timeline\">To the timeline</a>\n");
     front::header(story, &mut out);

@@ -12,12 +12,11 @@ fn told(story: &Story) -> String {
         text.push_str(&format!(" with profile <code>{}</code>", escape(&story.parts.profile)));
     }
     if let (Some(began), Some(ended), Some(length)) = (story.began(), story.ended(), story.length()) {
-        text.push_str(&format!(
-            " from {} to {}: {length} of the lab’s time, {} of real time",
-            escape(&words::moment_long(began)),
-            escape(&words::moment_long(ended)),
-            words::seconds(story.parts.wall_seconds)
-        ));
+        let (began, ended) = (words::moment_long(began), words::moment_long(ended));
+        text.push_str(&format!(" from {} to {}: {length}", escape(&began), escape(&ended)));
+        if story.parts.rehearsed {
+            text.push_str(&format!(" of the lab’s time, {} of real time", words::seconds(story.parts.wall_seconds)));
+        }
     }
     text.push('.');
     let waves = story.waves.len() as u64;
@@ -32,10 +31,8 @@ fn told(story: &Story) -> String {
         } else {
             format!("{} refused", words::counted(refused, "was", "were"))
         };
-        text.push_str(&format!(
-            " A person would have been asked {}; {refused}.",
-            words::counted(asked, "time", "times")
-        ));
+        let was = if story.parts.rehearsed { "would have been" } else { "was" };
+        text.push_str(&format!(" A person {was} asked {}; {refused}.", words::counted(asked, "time", "times")));
     }
     text
 }

@@ -39,8 +39,11 @@ pub(super) fn notes(story: &Story, out: &mut String) {
     let refused = story.approvals.iter().filter(|a| a.granted == Some(false)).count() as u64;
     let _ = writeln!(
         out,
-        "<p>Where the script asks a person; in a rehearsal the answer comes by itself after a working day of the lab. {} \
-         asked for, {} refused.</p>",
+        "<p>Where the script asks a person{} {} asked for, {} refused.</p>",
+        match story.parts.rehearsed {
+            true => "; in a rehearsal the answer comes by itself after a working day of the lab.",
+            false => ".",
+        },
         words::counted(story.approvals.len() as u64, "approval was", "approvals were"),
         if refused == 0 { "none".to_owned() } else { words::count(refused) }
     );
@@ -121,6 +124,9 @@ pub(super) fn requests(story: &Story, out: &mut String) {
 
 /// What this rehearsal does not prove; the last page.
 pub(super) fn limits(story: &Story, out: &mut String) {
+    if !story.parts.rehearsed {
+        return untold(out);
+    }
     section(out, "limits", "What this rehearsal does not prove");
     out.push_str("<p>Each of these has a check in the pilot wave that would prove it.</p>\n<div class=\"limits\">\n");
     let mut head = String::new();
@@ -141,9 +147,25 @@ pub(super) fn limits(story: &Story, out: &mut String) {
     end(out);
 }
 
+/// What only a lab's judge knows of a run.
+fn untold(out: &mut String) {
+    section(out, "limits", "What this page does not tell");
+    out.push_str(
+        "<p>It is made of what the run said and of its journal. Only a rehearsal has a judge who sees every mailbox and \
+         every message from within.</p>\n<ul>\n<li>Whether a message was lost, came late or went into junk.</li>\n\
+         <li>What people did in an old mailbox after its copy, and whether it is in the cloud.</li>\n\
+         <li>For how long somebody had new mail in one mailbox and Outlook in the other.</li>\n\
+         <li>What became of a mailbox after the last event of the run.</li>\n</ul>\n",
+    );
+    end(out);
+}
+
 /// Everything needed to see the same again.
 pub(super) fn repeat(story: &Story, out: &mut String) {
     let parts = &story.parts;
+    if !parts.rehearsed {
+        return;
+    }
     section(out, "repeat", "To repeat it");
     out.push_str("<p>The same version, script, list, seed and faults give the same events, whatever the machine.</p>\n<dl class=\"sheet\">\n");
     let mut fact = |label: &str, value: String| {

@@ -45,6 +45,11 @@ impl Graph {
         self.user(id, members);
     }
 
+    /// Whether the tenant doesn't have a user yet.
+    pub fn is_coming(&self, id: &str) -> bool {
+        self.coming.contains(&id.to_lowercase())
+    }
+
     /// A seat of a product that will be taken (1) or free (-1).
     pub fn seat(&mut self, sku: &str, by: i64) {
         *self.seats.entry(sku.to_lowercase()).or_default() += by;

@@ -4,8 +4,9 @@
 //! Inside a planning run a stand-in is a value like any other, so that the rules
 //! reckon with it as they would with the real one. Whatever leaves the run, the
 //! plan's images and the answers to scripts, shows it as what it is. A stand-in
-//! may stand only in the fields that [`DECLARED`] lists: identifiers. States,
-//! counts, names and whether something changes are always foretold.
+//! may stand only in the fields that [`DECLARED`] lists: identifiers, and where
+//! somebody lives whom the tenant doesn't know yet. States, counts, names and
+//! whether something changes are always foretold.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -29,6 +30,8 @@ pub enum Of {
     MailHost,
     /// The object id of a user who is still to come.
     User,
+    /// The usage location of a user who is still to come.
+    Location,
     /// What a call without a declared result answers.
     Answer,
 }
@@ -38,13 +41,14 @@ const TEXTS: &[(Of, &str, &str)] = &[
     (Of::Proof, "proof", "the text by which the tenant proves the domain"),
     (Of::MailHost, "mx", "the host that takes the domain's mail in the cloud"),
     (Of::User, "user", "the id that the tenant gives to the user"),
+    (Of::Location, "location", "the usage location that comes with the user, or else the project's"),
     (Of::Answer, "answer", "what the service answers to the call"),
 ];
 
 const GUID: &str = "the GUID that the service gives to the cloud mailbox";
 
 /// Fields of an image in which a stand-in may stand.
-const DECLARED: &[&str] = &["msExchMailboxGuid", "proxyAddresses", "values"];
+const DECLARED: &[&str] = &["msExchMailboxGuid", "proxyAddresses", "values", "usageLocation"];
 
 /// A stand-in text.
 pub fn text(of: Of, object: &str) -> String {

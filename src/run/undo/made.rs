@@ -110,6 +110,23 @@ impl Story {
                         }
                     }
                 }
+                // What a person decided of a write in doubt.
+                EventKind::Resolved => {
+                    let decided = |made: &Made| match event.body["intent"].as_u64() {
+                        Some(number) => made.number == number,
+                        None => made.in_doubt && made.operation == event.operation && made.target == event.target,
+                    };
+                    let Some(place) = story.changes.iter().rposition(decided) else { continue };
+                    open.remove(&key);
+                    match event.body["state"].as_str() {
+                        Some("not_applied") => refused.push(place),
+                        _ => {
+                            if let Some(made) = story.changes.get_mut(place) {
+                                made.in_doubt = false;
+                            }
+                        }
+                    }
+                }
                 _ => {}
             }
         }
@@ -159,7 +176,11 @@ impl Choice {
         match self {
             Choice::Run => true,
             Choice::Number(number) => made.number == *number,
-            Choice::Step(name) => made.step.iter().any(|s| s == name),
+            // `wave[wave-02]` is a use of `wave`, and `outer/inner` a step in a step.
+            Choice::Step(name) => {
+                let is_use = |step: &String| step == name || step.split('[').next() == Some(name);
+                made.step.iter().any(is_use) || (!made.step.is_empty() && made.step.join("/") == *name)
+            }
             Choice::Operation(word) => {
                 let word = word.to_lowercase();
                 let operation = made.operation.to_lowercase();
@@ -223,6 +244,21 @@ mod tests {
         let seen: Vec<(u64, bool)> = story.changes.iter().map(|m| (m.number, m.in_doubt)).collect();
         assert_eq!(seen, [(1, false), (3, true), (6, true)]);
         assert_eq!((&story.changes[0].after, &story.changes[2].after), (&json!(3), &json!(4)));
+    }
+
+    #[test]
+    fn what_a_person_decided_of_a_write_in_doubt_counts() {
+        let decided = |state: &str| {
+            let story = Story::of(&[
+                stored(1, EventKind::Intent, "graph", "POST /groups", json!({"step": ["wave[one]"]})),
+                stored(2, EventKind::Outcome, "graph", "POST /groups", json!({"state": "in_doubt"})),
+                stored(3, EventKind::Resolved, "graph", "POST /groups", json!({"state": state, "intent": 1})),
+            ]);
+            let choice = story.choice(Some("wave"));
+            (story.changes.len(), choice.ok(), story.changes.first().map(|m| m.in_doubt))
+        };
+        assert_eq!(decided("applied"), (1, Some(Choice::Step("wave".into())), Some(false)));
+        assert_eq!(decided("not_applied"), (0, None, None));
     }
 
     #[test]

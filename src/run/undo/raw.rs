@@ -72,8 +72,11 @@ impl Raw {
             "graph" => {
                 let path = target.strip_prefix("POST ")?;
                 let id = made.after["id"].as_str()?;
-                // `POST /users/{id}/assignLicense` is an action and makes nothing.
                 let path = path.split('?').next().unwrap_or(path).trim_end_matches('/');
+                // Users and domains are never removed.
+                if ["users", "domains"].iter().any(|kept| path.trim_start_matches('/').eq_ignore_ascii_case(kept)) {
+                    return None;
+                }
                 Some(Raw::Post { path: format!("{path}/{}", percent(id)), target: target.clone() })
             }
             _ => None,
@@ -207,6 +210,7 @@ impl Change for Raw {
 fn param_of(value: &Value) -> Param {
     match value {
         Value::Bool(yes) => Param::Bool(*yes),
+        Value::Null => Param::Null,
         other => Param::from(text_of(other)),
     }
 }
