@@ -155,18 +155,31 @@ mod living {
         /// Which point it died at.
         last: Mutex<&'static str>,
         straggler: Mutex<Option<Straggler>>,
+        /// What happens beside it when its exchange is lost.
+        beside: Option<Box<dyn Fn() + Send + Sync>>,
     }
 
     impl Life {
         pub(crate) fn new(ending: Ending) -> Arc<Life> {
-            Arc::new(Life {
+            Arc::new(Life::with(ending, None))
+        }
+
+        /// A life in which something happens beside the run when its exchange is
+        /// lost.
+        pub(crate) fn beside(ending: Ending, beside: impl Fn() + Send + Sync + 'static) -> Arc<Life> {
+            Arc::new(Life::with(ending, Some(Box::new(beside))))
+        }
+
+        fn with(ending: Ending, beside: Option<Box<dyn Fn() + Send + Sync>>) -> Life {
+            Life {
                 ending,
                 points: AtomicU64::new(0),
                 exchanges: Mutex::default(),
                 dead: AtomicBool::new(false),
                 last: Mutex::new(""),
                 straggler: Mutex::new(None),
-            })
+                beside,
+            }
         }
 
         /// Points passed; of a dead run that at which it died.
@@ -248,11 +261,15 @@ mod living {
         if let Some(straggler) = due {
             straggler.request.await;
         }
-        match life.ending {
+        let fate = match life.ending {
             Ending::Fails(at, fate) if at == number => fate,
             Ending::Late(at, _) if at == number => Fate::Late,
             _ => Fate::Through,
+        };
+        if let Some(beside) = life.beside.as_ref().filter(|_| fate != Fate::Through) {
+            beside();
         }
+        fate
     }
 
     /// Keeps a request that comes late.

@@ -147,8 +147,6 @@ plants! {
         "a write whose answer was lost is sent again at once, and nobody looks what became of it";
     IntentAfterwards Killed "intent-afterwards"
         "the journal hears of a write only after it was sent";
-    GuardDropped Killed "guard-dropped"
-        "an update of a zone that is sent again after a lost answer, and the lost one, carry no prerequisite";
     // Patience, and people's word.
     RetryAfterIgnored Trouble "retry-after-ignored"
         "what was throttled is sent again at once";

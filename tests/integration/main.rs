@@ -9,6 +9,7 @@ mod borders;
 mod companies;
 mod contracts;
 mod examples;
+mod failing;
 mod golden;
 mod guards;
 mod locks;

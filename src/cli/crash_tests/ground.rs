@@ -56,6 +56,11 @@ impl Project {
         Project { folder: folder(), person: Arc::default(), plant: None, resumes: true }
     }
 
+    /// The same, in a folder whose commits really reach the disk.
+    pub(super) fn on_disk(self) -> Project {
+        Project { folder: tempfile::tempdir().expect("a temporary folder"), ..self }
+    }
+
     /// The same, of a host with a mistake.
     pub(super) fn planted(self, plant: Option<Plant>) -> Project {
         Project { plant, ..self }
@@ -148,6 +153,11 @@ impl Ground {
     /// The world as it was before the first run.
     pub(super) fn fresh(&self) {
         self.lab().put(self.before.clone());
+    }
+
+    /// The world, for whoever edits it beside a run.
+    pub(super) fn world(&self) -> Arc<Mutex<World>> {
+        self.lab().world()
     }
 
     /// The world as it is now.

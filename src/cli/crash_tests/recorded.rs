@@ -140,3 +140,24 @@ pub(super) fn write_requests(world: &World) -> BTreeMap<String, u64> {
     let all = world.counts.requests.iter().flat_map(|(s, operations)| operations.iter().map(move |(o, n)| (s, o, n)));
     all.filter(|(s, o, _)| writes(s, o)).map(|(s, o, n)| (format!("{s} {o}"), *n)).collect()
 }
+
+/// Gives everybody who is forwarded and not converted a new address, as a colleague
+/// might; answers whom, and which.
+pub(super) fn add_addresses(world: &mut World) -> Vec<(String, String)> {
+    let domain = world.company.domains.first().cloned().unwrap_or_default();
+    let mut added = Vec::new();
+    for (number, key) in world.index.names.clone().into_iter().enumerate() {
+        let value = format!("smtp:new.name{number}@{domain}");
+        let Some(object) = world.directory.get_mut(&key) else { continue };
+        if !object.entry.has("homeMDB") || !object.entry.has("targetAddress") {
+            continue;
+        }
+        let before = object.entry.clone();
+        let mut values = object.entry.values("proxyAddresses").to_vec();
+        values.push(value.clone().into_bytes());
+        object.entry.set("proxyAddresses", values);
+        crate::lab::sync::directory_changed(world, &key, &before);
+        added.push((key, value));
+    }
+    added
+}
