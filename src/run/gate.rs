@@ -370,6 +370,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
         Err(failure) => return Err(unseen(session, change, group, &results, failure)),
     };
     // A lost answer may be a late one: look, and try again only under a guard.
+    let mut tried_again = BTreeSet::new();
     for _ in 0..2 {
         let again: Vec<usize> =
             (0..group.len()).filter(|i| in_doubt(results.get(*i)) && !is_same(after.get(*i))).collect();
@@ -379,6 +380,7 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
         let retried: Vec<&Observed> = again.iter().filter_map(|i| group.get(*i)).collect();
         let (answers, more) = requests::collected(change.apply_group(session, retried)).await;
         given.add(more);
+        tried_again.extend(again.iter().copied());
         for (i, answer) in again.into_iter().zip(answers) {
             if let Some(slot) = results.get_mut(i) {
                 *slot = answer;
@@ -393,11 +395,14 @@ async fn write_group(session: &Session, change: &dyn Change, group: &[Observed])
     let mut outcomes = Vec::with_capacity(group.len());
     let mut events = Vec::with_capacity(group.len());
     let mut doubt = None;
-    for ((one, result), seen) in group.iter().zip(results).zip(after) {
+    for (i, ((one, result), seen)) in group.iter().zip(results).zip(after).enumerate() {
         let same = matches!(seen.verdict, Verdict::Same);
         let result = match result {
             // Whatever the answer was, the world is as it should be.
             Ok(()) | Err(Failure { kind: Kind::InDoubt | Kind::Conflict, .. }) if same => Ok(()),
+            // The first try came late, and the second was told that it is so already,
+            // in whatever words the service has for that.
+            Err(_) if same && tried_again.contains(&i) => Ok(()),
             Ok(()) => Err(Failure::new(Kind::Conflict, format!("{}{ODD}", one.target))
                 .on(&one.target)
                 .detail(format!("read back: {}", seen.before))

@@ -19,6 +19,8 @@ enum Way {
     Arrives,
     AnswerLost,
     RequestLost,
+    /// The try before it, taken for lost, comes first, and this one is refused.
+    Overtaken,
     Refused,
 }
 
@@ -88,12 +90,13 @@ impl Change for SetOne {
         drop(recorded);
         self.applied.lock().expect("nobody panicked").push(target.clone());
         let way = self.ways.lock().expect("nobody panicked").get_mut(target).and_then(Vec::pop).unwrap_or(Way::Arrives);
-        if matches!(way, Way::Arrives | Way::AnswerLost) {
+        if matches!(way, Way::Arrives | Way::AnswerLost | Way::Overtaken) {
             self.world.lock().expect("nobody panicked").insert(target.clone(), 1);
         }
         match way {
             Way::Arrives => Ok(()),
             Way::AnswerLost | Way::RequestLost => Err(Failure::new(Kind::InDoubt, "no answer came")),
+            Way::Overtaken => Err(Failure::new(Kind::Refused, "it is so already").on(target)),
             Way::Refused => Err(Failure::new(Kind::Refused, "no right").on(target)),
         }
     }
@@ -127,8 +130,9 @@ async fn a_second_pass_writes_nothing() {
 async fn a_lost_answer_is_looked_at_before_anything_is_repeated() {
     let journal = Arc::new(MemoryJournal::default());
     let session = session(&journal);
-    let change = SetOne::new(&["late", "lost"], Repeat::Guarded, &journal)
+    let change = SetOne::new(&["late", "later", "lost"], Repeat::Guarded, &journal)
         .way("late", &[Way::AnswerLost])
+        .way("later", &[Way::RequestLost, Way::Overtaken])
         .way("lost", &[Way::RequestLost]);
     let outcomes = pass(&session, &change, None).await.expect("both are settled");
     assert!(outcomes.iter().all(|o| o.result.is_ok()));

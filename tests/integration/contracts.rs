@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{LabProcess, code, err, run, stagepost, told};
+use crate::support::{LabProcess, code, err, run, skipped, stagepost, told};
 
 const PLAN: [&str; 6] = ["plan", "mine.rhai", "--profile", "lab/profile.toml", "--out", "plan.json"];
 const BOUND: [&str; 7] = ["run", "mine.rhai", "--profile", "lab/profile.toml", "--plan", "plan.json", "--yes"];
@@ -118,7 +118,7 @@ fn nsupdate(lab: &LabProcess, commands: &str) -> bool {
         .stderr(Stdio::inherit())
         .spawn();
     let Ok(mut child) = child else {
-        eprintln!("skipped: nsupdate is not installed");
+        skipped("nsupdate is not installed");
         return false;
     };
     // The zones are found by their names, as whoever types them would let them be.
@@ -242,7 +242,7 @@ fn the_way_back_by_hand_brings_the_mail_home() {
         .arg(folder.join("way-back.ldif"))
         .output();
     let Ok(output) = output else {
-        eprintln!("skipped: ldapmodify is not installed");
+        skipped("ldapmodify is not installed");
         return;
     };
     let world = lab.get("/world");

@@ -187,7 +187,7 @@ fn a_second_run_in_one_project_is_refused_and_writes_nothing() {
         let second = command(&lab, folder.path(), verb).output().expect("the program starts");
         let text = told(&second);
         assert_eq!(code(&second), 1, "{text}");
-        assert!(text.contains("another stagepost works in"), "{text}");
+        assert!(text.contains("somebody works in this project"), "{text}");
     }
     // What was under way may have come to its end; nothing new began.
     let after = lab.get("/world")["writes"].clone();

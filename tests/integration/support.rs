@@ -131,3 +131,11 @@ impl Drop for LabProcess {
         let _ = self.child.wait();
     }
 }
+
+/// Says that a test is left out; where all are wanted, that is a failure.
+pub fn skipped(why: &str) {
+    let all = std::env::var("STAGEPOST_TEST_ALL").is_ok_and(|v| v == "yes");
+    assert!(!all, "{why}, and a skip is a failure here");
+    // Not by `eprintln!`, which a passing test swallows.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}

@@ -302,7 +302,7 @@ pub fn run_named(runs: Vec<Run>, tenant: &str, word: &str) -> Result<Run> {
     let usage = |text: String, hint: &str| Err(Failure::new(Kind::Usage, text).hint(hint));
     let undoable = |r: &&Run| r.tenant == tenant && r.verb != "undo" && r.intents > 0;
     if word == "last" {
-        return match runs.iter().filter(undoable).next_back() {
+        return match runs.iter().rfind(undoable) {
             Some(run) => Ok(run.clone()),
             None => usage("no run of this tenant has changed anything".into(), "`stagepost runs` lists all"),
         };
