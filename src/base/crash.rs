@@ -5,7 +5,7 @@
 //! Three forms. In a usual build a point is a constant `Ok`. With the feature
 //! `crash-points` the process kills itself, without any warning, at the n-th point
 //! that it passes (`STAGEPOST_CRASH_AT`); the feature is for tests and is never
-//! part of what is handed out. In the tests of this crate a [`Life`] is planted on
+//! part of what is handed out. In the tests of this crate a `Life` is planted on
 //! the threads of one run: from its n-th point on that run is dead, which means that
 //! nothing of it reaches the world or the journal any more, and no script can catch
 //! it; or the answer of its n-th exchange is lost, or its request comes late.

@@ -1,7 +1,7 @@
 //! The journal in SQLite: one file beside the project, WAL, every commit on
 //! disk before it returns.
 //!
-//! Its tables, and how they grew, stand in [`super::schema`].
+//! Its tables, and how they grew, stand in `schema`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};

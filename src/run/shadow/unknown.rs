@@ -4,7 +4,7 @@
 //! Inside a planning run a stand-in is a value like any other, so that the rules
 //! reckon with it as they would with the real one. Whatever leaves the run, the
 //! plan's images and the answers to scripts, shows it as what it is. A stand-in
-//! may stand only in the fields that [`DECLARED`] lists: identifiers, and where
+//! may stand only in the fields that `DECLARED` lists: identifiers, and where
 //! somebody lives whom the tenant doesn't know yet. States, counts, names and
 //! whether something changes are always foretold.
 
